@@ -1,0 +1,3 @@
+"""The server-side WebRTC media bridge for voice agents."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Scenarios: agent graphs found, loaded and checked."""

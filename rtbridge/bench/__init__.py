@@ -1,0 +1,1 @@
+"""What `rtbridge bench` measures."""

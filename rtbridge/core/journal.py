@@ -1,0 +1,275 @@
+"""Every event of a call, as frozen dataclasses: the one vocabulary of log lines, page, metrics and replay checks.
+
+An entry's `event` is a `noun.past_tense`. `to_caller` entries also go over the data channel as `rtbridge.<event>`.
+No entry holds audio or a key. Times are not in here: whoever writes an entry down adds the time it was told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened in a call."""
+
+    event: ClassVar[str]
+    to_caller: ClassVar[bool] = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready values, in order; `from_` is spelled `from`; None is left out."""
+        pairs = ((f.name.rstrip("_"), getattr(self, f.name)) for f in fields(self))
+        return {key: value for key, value in pairs if value is not None}
+
+
+# -- the call ---------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class CallOpened(Entry):
+    """Both legs are up and the call is live."""
+
+    event = "call.opened"
+    to_caller = True
+    scenario: str
+    agent: str
+    upstream: str  # where the upstream leg goes, without secrets
+    demo: bool  # True when the embedded engine speaks
+
+
+@dataclass(frozen=True, slots=True)
+class CallClosed(Entry):
+    """The call is over; nothing follows."""
+
+    event = "call.closed"
+    to_caller = True
+    reason: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSuspended(Entry):
+    """Nothing has come from the caller for a while; the call waits."""
+
+    event = "media.suspended"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaResumed(Entry):
+    """The caller is back."""
+
+    event = "media.resumed"
+    gap_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRefused(Entry):
+    """A data-channel event that was not obeyed; the caller was told by `error`."""
+
+    event = "caller.refused"
+    type: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Entry):
+    """Something the caller may want to know: what of a session.update was left as it is, and why."""
+
+    event = "notice"
+    to_caller = True
+    message: str
+    ignored: tuple[str, ...] = ()
+
+
+# -- turns ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class TurnChanged(Entry):
+    """Whose turn it is moved by one row of the table in core/turns.py."""
+
+    event = "turn.changed"
+    to_caller = True
+    from_: str
+    to: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnIgnored(Entry):
+    """An event for which the table has no row in this state."""
+
+    event = "turn.ignored"
+    state: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded(Entry):
+    """The agent has begun to answer: where the time between the two went, in ms.
+
+    respond_ms = endpoint_ms + request_ms + model_ms + playout_ms, from the caller's last speech to the first
+    sample of the answer that was pulled. None where the upstream did not say when speech ended (typed text).
+    """
+
+    event = "turn.ended"
+    to_caller = True
+    item_id: str
+    agent: str
+    respond_ms: int | None
+    endpoint_ms: int | None  # end of speech -> the upstream said that the turn is over
+    request_ms: int  # turn over (or typed) -> response.create sent
+    model_ms: int  # response.create -> first audio delta
+    playout_ms: int  # first audio delta -> first sample pulled
+
+
+@dataclass(frozen=True, slots=True)
+class BargeInConfirmed(Entry):
+    """The caller spoke over the agent and meant it."""
+
+    event = "barge_in.confirmed"
+    to_caller = True
+    item_id: str | None  # what was playing
+    heard_ms: int
+
+
+# -- conversation -----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class CallerSaid(Entry):
+    """The transcript of a caller's turn, spoken or typed."""
+
+    event = "caller.said"
+    item_id: str
+    text: str
+    typed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSaid(Entry):
+    """An agent's item is complete as the model made it; what was heard of it is in item.heard."""
+
+    event = "agent.said"
+    item_id: str
+    agent: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemHeard(Entry):
+    """An item will play no further: what of it was heard."""
+
+    event = "item.heard"
+    to_caller = True
+    item_id: str
+    heard_ms: int
+    total_ms: int
+    heard_text: str
+    unheard_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTruncated(Entry):
+    """The upstream was told how much of an item was heard."""
+
+    event = "item.truncated"
+    item_id: str
+    heard_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeleted(Entry):
+    """The upstream was told that nothing of an item was heard."""
+
+    event = "item.deleted"
+    item_id: str
+
+
+# -- responses and agents ---------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class ResponseRequested(Entry):
+    """The arbiter sent response.create."""
+
+    event = "response.requested"
+    cause: str  # greeting | speech | text | tool | handoff | client | retry
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseEnded(Entry):
+    """A response is done."""
+
+    event = "response.ended"
+    response_id: str
+    status: str
+    reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted(Entry):
+    """The model called a tool."""
+
+    event = "tool.started"
+    to_caller = True
+    call_id: str
+    name: str
+    arguments: str  # JSON text as the model wrote it
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded(Entry):
+    """A tool's result went to the model."""
+
+    event = "tool.ended"
+    to_caller = True
+    call_id: str
+    name: str
+    arguments: str
+    output: str
+    took_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHandedOff(Entry):
+    """Another agent speaks from here on: its session is in force and its first response was asked for."""
+
+    event = "agent.handed_off"
+    to_caller = True
+    from_: str
+    to: str
+    took_ms: int
+
+
+# -- upstream ---------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class UpstreamOpened(Entry):
+    """The upstream leg is up and its session is configured."""
+
+    event = "upstream.opened"
+    url: str
+    took_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFailed(Entry):
+    """The upstream leg went away or never came."""
+
+    event = "upstream.failed"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamErred(Entry):
+    """The upstream sent `error`; `benign` ones are races that the protocol cannot avoid."""
+
+    event = "upstream.erred"
+    code: str
+    message: str
+    benign: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDropped(Entry):
+    """Audio that could not be kept: where, and how much."""
+
+    event = "audio.dropped"
+    where: str  # upstream_backlog | playout | mic
+    ms: int

@@ -1,0 +1,138 @@
+"""Every error rtbridge raises on purpose, as one tree.
+
+    RtbridgeError
+    ├── PeerError                the caller or an HTTP client is wrong: becomes a 4xx/503 in OpenAI's shape
+    │   ├── BadRequest           400  a body, header or query that does not parse
+    │   ├── BadOffer             400  an SDP offer outside its bounds, or not an audio offer
+    │   ├── Unauthorized         401  no or wrong key
+    │   ├── Forbidden            403  a foreign Origin or Host
+    │   ├── NotFound             404  unknown call, scenario or agent
+    │   ├── TooLarge             413  a body over its bound
+    │   ├── TooManyRequests      429  a limit; carries retry_after_s
+    │   └── Unavailable          503  draining, full or without upstream; carries retry_after_s
+    ├── UpstreamError            the upstream leg
+    │   ├── UpstreamRefused      it said no: 401, 403, 404; trying again is pointless
+    │   └── UpstreamLost         it went away: recovery or a spoken ending
+    ├── ScenarioError            a scenario folder that cannot be served (names file, line and what to do)
+    ├── StoryError               a replay story that cannot be run (names file, line and what to do)
+    ├── MissingPart              a model file or optional package of the engine that is not there
+    ├── SettingsError            a setting that cannot be obeyed
+    └── Closed                   the thing was closed; using it again is a bug of ours
+
+Anything else that escapes is a bug.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RtbridgeError(Exception):
+    """The root of what rtbridge raises on purpose."""
+
+
+class PeerError(RtbridgeError):
+    """The other side is wrong. Carries what OpenAI's error shape needs."""
+
+    status: ClassVar[int] = 400
+    type: ClassVar[str] = "invalid_request_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+    def as_body(self) -> dict[str, dict[str, str | None]]:
+        """Return the JSON body in OpenAI's error shape."""
+        return {
+            "error": {"type": self.type, "code": self.code, "message": self.message, "param": self.param}
+        }
+
+
+class BadRequest(PeerError):
+    """A body, header or query that does not parse (400)."""
+
+
+class BadOffer(PeerError):
+    """An SDP offer outside its bounds, or one without audio (400)."""
+
+
+class Unauthorized(PeerError):
+    """No key or a wrong one (401)."""
+
+    status = 401
+    type = "authentication_error"
+
+
+class Forbidden(PeerError):
+    """A foreign Origin or Host (403)."""
+
+    status = 403
+    type = "permission_error"
+
+
+class NotFound(PeerError):
+    """Unknown call, scenario, agent or page (404)."""
+
+    status = 404
+
+
+class TooLarge(PeerError):
+    """A body over its bound (413)."""
+
+    status = 413
+
+
+class TooManyRequests(PeerError):
+    """A rate or a number of calls over its limit (429)."""
+
+    status = 429
+    type = "rate_limit_error"
+
+
+class Unavailable(PeerError):
+    """Draining, full, or without upstream (503)."""
+
+    status = 503
+    type = "server_error"
+
+
+class UpstreamError(RtbridgeError):
+    """Something about the upstream leg."""
+
+
+class UpstreamRefused(UpstreamError):
+    """The upstream said no (401, 403, 404); trying again is pointless."""
+
+
+class UpstreamLost(UpstreamError):
+    """The upstream went away, by any close code nobody asked for."""
+
+
+class ScenarioError(RtbridgeError):
+    """A scenario that cannot be served; the message names file, line and what to do."""
+
+
+class StoryError(RtbridgeError):
+    """A story that cannot be run; the message names file, line and what to do."""
+
+
+class MissingPart(RtbridgeError):
+    """A model file or optional package of the engine that is not there."""
+
+
+class SettingsError(RtbridgeError):
+    """A setting that cannot be obeyed."""
+
+
+class Closed(RtbridgeError):
+    """The thing was closed before."""
