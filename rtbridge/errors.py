@@ -7,7 +7,11 @@
     │   ├── Unauthorized         401  no or wrong key
     │   ├── Forbidden            403  a foreign Origin or Host
     │   ├── NotFound             404  unknown call, scenario or agent
+    │   ├── PreconditionFailed   412  an If-Match that names another ICE session (RFC 9725 §4.3.1)
     │   ├── TooLarge             413  a body over its bound
+    │   ├── UnsupportedMedia     415  a body of a type or coding that is not taken here
+    │   ├── Unprocessable        422  well formed, and not to be done: an ICE restart by PATCH, a reused key
+    │   ├── PreconditionRequired 428  a PATCH without If-Match (RFC 9725 §4.3.1)
     │   ├── TooManyRequests      429  a limit; carries retry_after_s
     │   └── Unavailable          503  draining, full or without upstream; carries retry_after_s
     ├── UpstreamError            the upstream leg
@@ -86,10 +90,34 @@ class NotFound(PeerError):
     status = 404
 
 
+class PreconditionFailed(PeerError):
+    """An If-Match that names another ICE session (412)."""
+
+    status = 412
+
+
 class TooLarge(PeerError):
     """A body over its bound (413)."""
 
     status = 413
+
+
+class UnsupportedMedia(PeerError):
+    """A body of a type or coding that is not taken here (415)."""
+
+    status = 415
+
+
+class Unprocessable(PeerError):
+    """Well formed, and not to be done (422)."""
+
+    status = 422
+
+
+class PreconditionRequired(PeerError):
+    """A PATCH without If-Match (428)."""
+
+    status = 428
 
 
 class TooManyRequests(PeerError):
