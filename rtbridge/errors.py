@@ -19,6 +19,7 @@
     │   └── UpstreamLost         it went away: recovery or a spoken ending
     ├── ScenarioError            a scenario folder that cannot be served (names file, line and what to do)
     ├── StoryError               a replay story that cannot be run (names file, line and what to do)
+    ├── ReplayError              a replay that could not be carried out: no bridge, no clock left, no parts
     ├── MissingPart              a model file or optional package of the engine that is not there
     ├── SettingsError            a setting that cannot be obeyed
     └── Closed                   the thing was closed; using it again is a bug of ours
@@ -152,6 +153,10 @@ class ScenarioError(RtbridgeError):
 
 class StoryError(RtbridgeError):
     """A story that cannot be run; the message names file, line and what to do."""
+
+
+class ReplayError(RtbridgeError):
+    """A replay that could not be carried out, whatever its story expects."""
 
 
 class MissingPart(RtbridgeError):
