@@ -1,7 +1,4 @@
-"""What the Agents SDK's side asks of a call. Sent by `upstream/model.py`, handled by `core/call.py`.
-
-Asks are wishes: when one becomes a wire event, and whether it starts a response, is the arbiter's to decide.
-"""
+"""What the Agents SDK's side asks of a call: plain data, made by upstream/model.py, decided by call.py."""
 
 from __future__ import annotations
 
@@ -11,18 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ConfigureSession:
-    """Another configuration shall be in force: at the start of a call, and at every handoff.
+    """Put an agent's session in force (event `session.update`); the call adds what belongs to the call."""
 
-    `session` has the GA wire shape of `session.update`'s `session`; `turn_detection` in it bears neither
-    `create_response` nor `interrupt_response`, which belong to the arbiter.
-    """
-
-    session: dict[str, Any]
+    session: dict[str, Any]  # the wire's `session`, without create_response and interrupt_response
 
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
-    """A function call has its result: of a tool, a handoff, a rejection or an unknown name."""
+    """A tool or handoff has its result. When the model is asked to go on is the arbiter's to decide."""
 
     call_id: str
     output: str
@@ -30,14 +23,14 @@ class ToolOutput:
 
 @dataclass(frozen=True, slots=True)
 class UserText:
-    """A user message typed by the application."""
+    """Say something to the model as the caller, in writing, and have it answered."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class StopSpeaking:
-    """The agent shall fall silent: cancel what is being said and flush what is not yet heard."""
+    """Stop the agent: what was heard of it stays, the rest goes."""
 
 
 Ask = ConfigureSession | ToolOutput | UserText | StopSpeaking

@@ -1,0 +1,106 @@
+"""The desk: what the caller's side asks for over `oai-events`, one event at a time.
+
+Every event is obeyed or answered with an `error` that bears its event_id; a refusal ends nothing. The rules are the
+dialect's; the doing is the call's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rtbridge.core import dialect, journal
+from rtbridge.core.call import Call
+from rtbridge.core.dialect import Refused
+from rtbridge.core.turns import Cause
+
+Wire = dict[str, Any]
+
+
+def handle_caller(call: Call, text: str, now: float) -> None:
+    """Take one data-channel message of the caller's side."""
+    try:
+        event = dialect.read(text)
+        _DESK[event["type"]](call, event, now)
+    except Refused as refusal:
+        call.note(journal.CallerRefused(refusal.kind or "?", refusal.code, refusal.message))
+        call.tell(refusal.as_event(call.new_id("event")))
+
+
+def _session_update(call: Call, event: Wire, now: float) -> None:
+    given, detection = dialect.turn_detection(event)
+    session: Mapping[str, Any] = event["session"]
+    ignored = dialect.ignored(session, call.session)
+    if given and detection != call.detection:
+        call.set_detection(detection)
+        call.arbiter.configure(call.upstream_detection(), now)
+    call.owe_update(ignored, now)
+
+
+def _item_create(call: Call, event: Wire, now: float) -> None:
+    item = dialect.user_item(event)
+    if call.speech.transcript.get(item.get("id", "")) is not None:
+        raise Refused(
+            "item_already_exists",
+            f"an item {item['id']!r} is there already; choose another id or leave it out",
+            kind="conversation.item.create",
+            event_id=event.get("event_id"),
+            param="item.id",
+        )
+    call.type_text(item, now, client_event_id=event.get("event_id"))
+    call.settle(now)
+
+
+def _item_retrieve(call: Call, event: Wire, now: float) -> None:
+    entry = call.speech.transcript.get(str(event.get("item_id")))
+    if entry is None or not entry.visible:
+        raise Refused(
+            "item_retrieve_invalid_item_id",
+            f"there is no item {str(event.get('item_id'))[:64]!r} in this conversation",
+            kind="conversation.item.retrieve",
+            event_id=event.get("event_id"),
+            param="item_id",
+        )
+    call.tell(
+        {"type": "conversation.item.retrieved", "event_id": call.new_id("event"), "item": entry.as_item()}
+    )
+
+
+def _response_create(call: Call, event: Wire, now: float) -> None:
+    dialect.plain_create(event)
+    call.request("client", now)
+
+
+def _response_cancel(call: Call, event: Wire, now: float) -> None:
+    if not call.arbiter.cancel(flushed=False, now=now):
+        raise Refused(
+            "response_cancel_not_active",
+            "there is no active response to cancel",
+            kind="response.cancel",
+            event_id=event.get("event_id"),
+        )
+    call.settle(now)
+
+
+def _output_clear(call: Call, event: Wire, now: float) -> None:
+    call.move(Cause.CANCELLED, now)
+    call.settle(now)
+
+
+def _input_forward(call: Call, event: Wire, now: float) -> None:
+    event_id = call.new_id("event")
+    call.client_id(event_id, event.get("event_id"))
+    call.arbiter.forward({"type": event["type"], "event_id": event_id})
+    call.settle(now)
+
+
+_DESK: dict[str, Callable[[Call, Wire, float], None]] = {
+    "session.update": _session_update,
+    "conversation.item.create": _item_create,
+    "conversation.item.retrieve": _item_retrieve,
+    "response.create": _response_create,
+    "response.cancel": _response_cancel,
+    "output_audio_buffer.clear": _output_clear,
+    "input_audio_buffer.clear": _input_forward,
+    "input_audio_buffer.commit": _input_forward,
+}

@@ -1,0 +1,101 @@
+"""Ledger: which words of an item were heard, from how the model's text lies along its audio.
+
+Two kinds of upstream: one whose transcript deltas come at word times, in step with the audio deltas (a word
+begins where the audio had come to when its text arrived), and one whose text runs ahead, where words lie
+along the audio in proportion to their length. Text is cut between words only: a word is heard when all of it was.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_WORD = re.compile(r"\s*\S+\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An item's text in two parts, heard and unheard; joined they are the whole text."""
+
+    heard: str
+    unheard: str
+
+
+@dataclass(slots=True)
+class _Line:
+    samples: int = 0
+    text: str = ""
+    starts: list[tuple[int, int]] = field(default_factory=list)  # (characters before, samples before)
+
+
+class Ledger:
+    """One line an item: its text and its audio, as they came."""
+
+    def __init__(self, *, word_times: bool) -> None:
+        self.word_times = word_times
+        self._lines: dict[str, _Line] = {}
+
+    def add_audio(self, item_id: str, samples: int) -> None:
+        """Note `samples` more of an item's audio."""
+        self._line(item_id).samples += samples
+
+    def add_text(self, item_id: str, delta: str) -> None:
+        """Note the next piece of an item's transcript (event `response.output_audio_transcript.delta`)."""
+        line = self._line(item_id)
+        line.starts.append((len(line.text), line.samples))
+        line.text += delta
+
+    def set_text(self, item_id: str, text: str) -> None:
+        """Note an item's whole transcript where it differs from what its deltas gave."""
+        line = self._line(item_id)
+        if line.text != text:
+            line.text, line.starts = text, []
+
+    def text(self, item_id: str) -> str:
+        """Return all of an item's text so far."""
+        return self._line(item_id).text
+
+    def words(self, item_id: str, heard_samples: int) -> Words:
+        """Split an item's text at the last word of which all was heard."""
+        line = self._line(item_id)
+        if heard_samples <= 0:
+            return Words("", line.text)
+        if heard_samples >= line.samples:
+            return Words(line.text, "")
+        if self.word_times and line.starts:
+            cut = self._cut_by_times(line, heard_samples)
+        else:
+            cut = self._cut_by_length(line.text, heard_samples / line.samples)
+        return Words(line.text[:cut], line.text[cut:])
+
+    def forget(self, item_id: str) -> None:
+        """Drop an item's line."""
+        self._lines.pop(item_id, None)
+
+    def _line(self, item_id: str) -> _Line:
+        return self._lines.setdefault(item_id, _Line())
+
+    @staticmethod
+    def _cut_by_times(line: _Line, heard: int) -> int:
+        """A piece is heard when the next piece has begun; within a piece, words lie in proportion."""
+        ends = [*line.starts[1:], (len(line.text), line.samples)]
+        cut = 0
+        for (chars, samples), (next_chars, next_samples) in zip(line.starts, ends, strict=True):
+            if next_samples <= heard:
+                cut = next_chars
+                continue
+            if samples < heard:
+                share = (heard - samples) / (next_samples - samples)
+                cut = chars + Ledger._cut_by_length(line.text[chars:next_chars], share)
+            break
+        return cut
+
+    @staticmethod
+    def _cut_by_length(text: str, share: float) -> int:
+        limit = share * len(text)
+        cut = 0
+        for word in _WORD.finditer(text):
+            if len(word.group().rstrip()) + word.start() > limit:
+                break
+            cut = word.end()
+        return cut

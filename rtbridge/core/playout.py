@@ -1,0 +1,154 @@
+"""Playout: what the caller is about to hear, and the clock of what was heard.
+
+The speaker pulls exactly 20 ms every 20 ms; that pull IS the playback clock. An item's progress is counted in
+samples pulled and in nothing else. Silence fills what is missing and is not counted. Items play in the order in
+which they were first pushed; a flush forgets everything queued and says how far each item had come.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from rtbridge.core import pcm
+
+MAX_QUEUED_SAMPLES = pcm.samples_of_ms(600_000)  # ten minutes: more than any response may hold
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one item has come: samples pushed by the model and samples pulled by the speaker."""
+
+    item_id: str
+    content_index: int
+    pulled: int
+    pushed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The first sample of an item was pulled."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """An item is complete and its last sample was pulled."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Nothing is queued and nothing more is to come."""
+
+
+Mark = Began | Played | Drained
+
+
+@dataclass(slots=True)
+class _Item:
+    item_id: str
+    content_index: int
+    chunks: deque[memoryview] = field(default_factory=deque)
+    pushed: int = 0
+    pulled: int = 0
+    finished: bool = False
+
+    def progress(self) -> Progress:
+        return Progress(self.item_id, self.content_index, self.pulled, self.pushed)
+
+
+class Playout:
+    """The queue between the model and the speaker. Never short, never late, never blocks."""
+
+    def __init__(self) -> None:
+        self.underruns = 0  # pulls in which an item had begun, was not complete, and had nothing to give
+        self.paused = False
+        self._items: deque[_Item] = deque()
+        self._queued = 0
+        self._marks: list[Mark] = []
+
+    @property
+    def playing(self) -> Progress | None:
+        """The item at the head of the queue, or None."""
+        return self._items[0].progress() if self._items else None
+
+    @property
+    def queued_samples(self) -> int:
+        """Samples pushed and not yet pulled."""
+        return self._queued
+
+    def push(self, item_id: str, content_index: int, chunk: bytes) -> int:
+        """Queue `chunk` (24 kHz mono s16le) of an item; return the samples that found no room (0 nearly always).
+
+        Raises ValueError on half a sample.
+        """
+        samples = pcm.samples_of(chunk)
+        room = min(samples, MAX_QUEUED_SAMPLES - self._queued)
+        item = self._find(item_id)
+        if item is None:
+            item = _Item(item_id, content_index)
+            self._items.append(item)
+        if room:
+            item.chunks.append(memoryview(chunk)[: room * pcm.SAMPLE_BYTES])
+            item.pushed += room
+            self._queued += room
+        return samples - room
+
+    def finish(self, item_id: str) -> None:
+        """Say that an item is complete. An item that never had audio, or was flushed, is ignored."""
+        item = self._find(item_id)
+        if item is not None:
+            item.finished = True
+            self._retire()
+
+    def pull(self, samples: int) -> bytes:
+        """Pull exactly `samples` samples. Silence fills what is missing and is not counted as heard."""
+        if self.paused or not self._items:
+            return pcm.silence(samples)
+        parts: list[bytes | memoryview] = []
+        wanted = samples
+        while wanted and self._items:
+            item = self._items[0]
+            if not item.chunks:
+                self.underruns += item.pulled > 0
+                break
+            chunk = item.chunks[0]
+            take = min(wanted, len(chunk) // pcm.SAMPLE_BYTES)
+            if item.pulled == 0:
+                self._marks.append(Began(item.item_id))
+            parts.append(chunk[: take * pcm.SAMPLE_BYTES])
+            if take * pcm.SAMPLE_BYTES == len(chunk):
+                item.chunks.popleft()
+            else:
+                item.chunks[0] = chunk[take * pcm.SAMPLE_BYTES :]
+            item.pulled += take
+            self._queued -= take
+            wanted -= take
+            self._retire()
+        parts.append(pcm.silence(wanted))
+        return b"".join(parts)
+
+    def flush(self) -> list[Progress]:
+        """Forget everything queued; return how far each item had come, in order. No marks follow for them."""
+        progress = [item.progress() for item in self._items]
+        self._items.clear()
+        self._queued = 0
+        return progress
+
+    def take_marks(self) -> list[Mark]:
+        """Return what happened since the last call, in order."""
+        marks, self._marks = self._marks, []
+        return marks
+
+    def _find(self, item_id: str) -> _Item | None:
+        return next((item for item in self._items if item.item_id == item_id), None)
+
+    def _retire(self) -> None:
+        """Let complete items at the head go, so that the next one begins in the same frame."""
+        while self._items and self._items[0].finished and not self._items[0].chunks:
+            self._marks.append(Played(self._items.popleft().progress()))
+            if not self._items:
+                self._marks.append(Drained())

@@ -1,0 +1,150 @@
+"""Speech: everything the agents say in a call, from the model's deltas to what the caller heard.
+
+Composes playout (samples), ledger (words) and transcript (order). A response's audio is spoken through here and
+nowhere else; a flush here says, item by item, what must be told upstream. Decides nothing about turns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rtbridge.core import pcm
+from rtbridge.core.journal import ItemHeard
+from rtbridge.core.ledger import Ledger
+from rtbridge.core.playout import Mark, Played, Playout, Progress
+from rtbridge.core.transcript import Entry, Transcript
+
+MAX_REMEMBERED = 512
+
+
+@dataclass(slots=True)
+class Spoken:
+    """One message item of an agent."""
+
+    item_id: str
+    response_id: str
+    agent: str
+    has_audio: bool = False
+    over: bool = False  # it will play no further: played to its end, cut, or never heard
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An item that was stopped: what was heard of it, and where."""
+
+    item_id: str
+    content_index: int
+    heard: ItemHeard
+
+
+class Speech:
+    """The agents' side of the conversation."""
+
+    def __init__(self, *, word_times: bool) -> None:
+        self.playout = Playout()
+        self.ledger = Ledger(word_times=word_times)
+        self.transcript = Transcript()
+        self._items: dict[str, Spoken] = {}
+
+    def begin(self, item_id: str, response_id: str, agent: str) -> None:
+        """Note a new message item of a response."""
+        self._items.setdefault(item_id, Spoken(item_id, response_id, agent))
+        entry = self.transcript.get(item_id)
+        if entry is not None:
+            entry.agent = agent
+        while len(self._items) > MAX_REMEMBERED:
+            oldest = next(iter(self._items))
+            del self._items[oldest]
+            self.ledger.forget(oldest)
+
+    def get(self, item_id: str) -> Spoken | None:
+        """Return an item, or None."""
+        return self._items.get(item_id)
+
+    def add_audio(self, item_id: str, content_index: int, chunk: bytes) -> int:
+        """Queue audio (24 kHz mono s16le) to be heard; return the samples that found no room."""
+        item = self._items.get(item_id)
+        if item is None or item.over:
+            return 0
+        item.has_audio = True
+        self.ledger.add_audio(item_id, pcm.samples_of(chunk))
+        return self.playout.push(item_id, content_index, chunk)
+
+    def add_text(self, item_id: str, delta: str) -> None:
+        """Note a piece of an item's transcript."""
+        self.ledger.add_text(item_id, delta)
+        self._show(item_id, self.ledger.text(item_id), "")
+
+    def set_text(self, item_id: str, text: str) -> None:
+        """Note an item's whole transcript."""
+        item = self._items.get(item_id)
+        if item is not None and not item.over:
+            self.ledger.set_text(item_id, text)
+            self._show(item_id, text, "")
+
+    def played(self, progress: Progress) -> ItemHeard:
+        """Note that an item was played to its end."""
+        return self._end(progress, progress.pulled)
+
+    def marks(self) -> list[Mark]:
+        """Return what playout did since the last call."""
+        return self.playout.take_marks()
+
+    def flush(self, lag_samples: int) -> list[Cut]:
+        """Throw away what is queued; return each item that stops, in the order of play.
+
+        `lag_samples` were pulled but cannot have arrived yet (half the round trip).
+        """
+        cuts: list[Cut] = []
+        for progress in self.playout.flush():
+            heard = self._end(progress, max(0, progress.pulled - lag_samples))
+            cuts.append(Cut(progress.item_id, progress.content_index, heard))
+        return cuts
+
+    def unheard(self, item_ids: list[str]) -> list[str]:
+        """Return those items that are not over and have nothing queued; they are over from here on."""
+        result = []
+        for item_id in item_ids:
+            item = self._items.get(item_id)
+            if item is not None and not item.over:
+                item.over = True
+                result.append(item_id)
+        return result
+
+    def _end(self, progress: Progress, heard_samples: int) -> ItemHeard:
+        item = self._items.get(progress.item_id)
+        if item is not None:
+            item.over = True
+        words = self.ledger.words(progress.item_id, heard_samples)
+        self._show(progress.item_id, words.heard, words.unheard)
+        return ItemHeard(
+            item_id=progress.item_id,
+            heard_ms=pcm.ms_of_samples(heard_samples),
+            total_ms=pcm.ms_of_samples(progress.pushed),
+            heard_text=words.heard.strip(),
+            unheard_text=words.unheard.strip(),
+        )
+
+    def _show(self, item_id: str, text: str, unheard: str) -> None:
+        entry = self.transcript.get(item_id)
+        if entry is not None:
+            entry.text, entry.unheard = text, unheard
+
+
+def entry_of(item: dict[str, object]) -> Entry:
+    """Return a transcript entry for a wire item (events conversation.item.added / created)."""
+    content = item.get("content")
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    kinds = {part.get("type") for part in parts}
+    role = str(item.get("role") or "")
+    return Entry(
+        item_id=str(item.get("id") or ""),
+        kind=str(item.get("type") or ""),
+        role=role,
+        text=" ".join(str(part.get("text") or part.get("transcript") or "") for part in parts).strip(),
+        spoken="input_audio" in kinds or (role == "assistant" and not kinds & {"text", "output_text"}),
+        done=item.get("status") == "completed",
+    )
+
+
+__all__ = ["Cut", "Played", "Speech", "Spoken", "entry_of"]
