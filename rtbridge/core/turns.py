@@ -24,6 +24,7 @@ class Cause(Enum):
 
     SPEECH_STARTED = "speech_started"  # the upstream's turn detection hears the caller
     SPEECH_STOPPED = "speech_stopped"  # ... and hears the turn end
+    SPEECH_DROPPED = "speech_dropped"  # ... and was told to forget it
     REQUESTED = "requested"  # an answer was asked for: greeting, typed text, a tool's result
     FIRST_AUDIO = "first_audio"  # the first sample of an item was pulled
     DRAINED = "drained"  # the last sample of all that was to come was pulled
@@ -52,6 +53,7 @@ _INTERRUPT = (Effect.CANCEL, Effect.FLUSH, Effect.SETTLE)
 TABLE: dict[State, dict[Cause, Row]] = {
     State.LISTENING: {
         Cause.SPEECH_STARTED: Row(State.CALLER_SPEAKING, _INTERRUPT),
+        Cause.SPEECH_DROPPED: Row(State.LISTENING),
         Cause.SPEECH_STOPPED: Row(State.LISTENING),  # the end of speech that began before we attached
         Cause.REQUESTED: Row(State.THINKING),
         Cause.FIRST_AUDIO: Row(State.AGENT_SPEAKING),
@@ -62,11 +64,14 @@ TABLE: dict[State, dict[Cause, Row]] = {
     State.CALLER_SPEAKING: {
         Cause.SPEECH_STARTED: Row(State.CALLER_SPEAKING),
         Cause.SPEECH_STOPPED: Row(State.THINKING),
+        Cause.SPEECH_DROPPED: Row(State.LISTENING),
         Cause.RESPONSE_DONE: Row(State.CALLER_SPEAKING),
         Cause.CANCELLED: Row(State.CALLER_SPEAKING, _INTERRUPT),
     },
     State.THINKING: {
         Cause.SPEECH_STARTED: Row(State.CALLER_SPEAKING, _INTERRUPT),
+        Cause.SPEECH_STOPPED: Row(State.THINKING),  # of speech that was told not to interrupt
+        Cause.SPEECH_DROPPED: Row(State.THINKING),
         Cause.REQUESTED: Row(State.THINKING),
         Cause.FIRST_AUDIO: Row(State.AGENT_SPEAKING),
         Cause.RESPONSE_DONE: Row(State.LISTENING),
@@ -74,7 +79,8 @@ TABLE: dict[State, dict[Cause, Row]] = {
     },
     State.AGENT_SPEAKING: {
         Cause.SPEECH_STARTED: Row(State.CALLER_SPEAKING, _INTERRUPT),
-        Cause.SPEECH_STOPPED: Row(State.AGENT_SPEAKING),  # of speech that was told not to interrupt
+        Cause.SPEECH_STOPPED: Row(State.AGENT_SPEAKING),
+        Cause.SPEECH_DROPPED: Row(State.AGENT_SPEAKING),
         Cause.REQUESTED: Row(State.AGENT_SPEAKING),
         Cause.FIRST_AUDIO: Row(State.AGENT_SPEAKING),  # the next item of the same answer
         Cause.DRAINED: Row(State.LISTENING),

@@ -1,4 +1,4 @@
-"""The desk: what the caller's side asks for over `oai-events`, one event at a time.
+"""What the caller's side asks for over `oai-events`, one event at a time.
 
 Every event is obeyed or answered with an `error` that bears its event_id; a refusal ends nothing. The rules are the
 dialect's; the doing is the call's.
@@ -21,7 +21,7 @@ def handle_caller(call: Call, text: str, now: float) -> None:
     """Take one data-channel message of the caller's side."""
     try:
         event = dialect.read(text)
-        _DESK[event["type"]](call, event, now)
+        _HANDLERS[event["type"]](call, event, now)
     except Refused as refusal:
         call.note(journal.CallerRefused(refusal.kind or "?", refusal.code, refusal.message))
         call.tell(refusal.as_event(call.new_id("event")))
@@ -94,7 +94,7 @@ def _input_forward(call: Call, event: Wire, now: float) -> None:
     call.settle(now)
 
 
-_DESK: dict[str, Callable[[Call, Wire, float], None]] = {
+_HANDLERS: dict[str, Callable[[Call, Wire, float], None]] = {
     "session.update": _session_update,
     "conversation.item.create": _item_create,
     "conversation.item.retrieve": _item_retrieve,

@@ -1,0 +1,311 @@
+"""What the upstream says: server events of the Realtime API, one at a time.
+
+The protocol is read here and nowhere else in core; what follows from it is the call's to decide. Events of responses
+that were cancelled are stale: their audio never plays and their tool calls are never run.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rtbridge.core import dialect, journal, pcm
+from rtbridge.core.call import Call, Handoff
+from rtbridge.core.speech import entry_of
+from rtbridge.core.turns import Cause
+
+Wire = dict[str, Any]
+
+# Errors of a failed response that asking again cannot mend.
+NO_RETRY = frozenset({"insufficient_quota", "rate_limit_exceeded", "invalid_request_error", "content_filter"})
+
+
+def handle_upstream(call: Call, event: Wire, now: float) -> bool:
+    """Take a server event; return whether the agents shall see it too."""
+    kind = event.get("type")
+    response_id = event.get("response_id")
+    if isinstance(response_id, str):
+        call.arbiter.heard_from(response_id, now)
+    for_caller = dialect.visible(event, call.speech.transcript)
+    handler = _HANDLERS.get(str(kind))
+    for_agents = True if handler is None else handler(call, event, now)
+    if for_caller is not None and kind != "conversation.item.added":
+        stale = isinstance(response_id, str) and call.is_stale(response_id)
+        if not stale or not str(kind).endswith(".delta"):
+            call.tell(for_caller)
+    call.settle(now)
+    return for_agents
+
+
+def _session_updated(call: Call, event: Wire, now: float) -> bool:
+    if not call.live and call.arbiter.session:
+        took_ms = round((now - call.opened_s) * 1000)
+        call.note(journal.UpstreamOpened(call.plan.upstream_url, took_ms))
+    call.arbiter.session_updated(now)
+    return False
+
+
+def _error(call: Call, event: Wire, now: float) -> bool:
+    given = event.get("error")
+    problem: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    code, ours = problem.get("code"), problem.get("event_id")
+    message = str(problem.get("message"))[:500]
+    benign = call.arbiter.erred(code, ours, now)
+    call.note(journal.UpstreamErred(str(code), message, benign))
+    theirs, cause = call.whose(ours)
+    if theirs:
+        kind = str(problem.get("type") or "invalid_request_error")
+        call.tell(
+            dialect.error(
+                call.new_id("event"),
+                str(code),
+                message,
+                param=problem.get("param"),
+                cause=cause,
+                kind=kind,
+            )
+        )
+    return not benign
+
+
+def _speech_started(call: Call, event: Wire, now: float) -> bool:
+    call.arbiter.speech_started()
+    if call.detection is None or call.detection.get("interrupt_response") is not False:
+        call.stopwatch.dropped()
+        call.move(Cause.SPEECH_STARTED, now)
+    return True
+
+
+def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
+    call.stopwatch.turn_over(now, endpoint_ms=_endpoint_ms(call, event))
+    call.move(Cause.SPEECH_STOPPED, now)
+    return True
+
+
+def _endpoint_ms(call: Call, event: Wire) -> int | None:
+    """Return how long ago speech ended: audio sent since, plus the silence that was waited for."""
+    end_ms = event.get("audio_end_ms")
+    if not isinstance(end_ms, int | float):
+        return None
+    silence_ms = 0
+    if call.detection is not None and call.detection.get("type") == "server_vad":
+        silence_ms = int(call.detection.get("silence_duration_ms") or 500)
+    return max(0, round(pcm.ms_of_samples(call.sent_samples) - end_ms + silence_ms))
+
+
+def _committed(call: Call, event: Wire, now: float) -> bool:
+    call.arbiter.committed(now)
+    call.rest(now)
+    return True
+
+
+def _cleared(call: Call, event: Wire, now: float) -> bool:
+    call.arbiter.speech_dropped(now)
+    call.move(Cause.SPEECH_DROPPED, now)
+    return True
+
+
+def _item_added(call: Call, event: Wire, now: float) -> bool:
+    item = event.get("item")
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+        return False
+    entry = entry_of(item)
+    previous = event.get("previous_item_id")
+    known = call.speech.transcript.get(entry.item_id) is not None
+    spoken = call.speech.get(entry.item_id)
+    entry.agent = spoken.agent if spoken is not None else ""
+    call.speech.transcript.add(entry, previous if isinstance(previous, str) else None)
+    if entry.item_id in call.typed:
+        call.typed.discard(entry.item_id)
+        call.note(journal.CallerSaid(entry.item_id, entry.text, typed=True))
+    shown = (
+        None
+        if known
+        else dialect.visible({**event, "type": "conversation.item.added"}, call.speech.transcript)
+    )
+    if shown is not None:
+        call.tell(shown)
+    return True
+
+
+def _item_done(call: Call, event: Wire, now: float) -> bool:
+    item = event.get("item")
+    entry = call.speech.transcript.get(str(item.get("id"))) if isinstance(item, dict) else None
+    if entry is not None:
+        entry.done = True
+    return True
+
+
+def _item_deleted(call: Call, event: Wire, now: float) -> bool:
+    call.speech.transcript.remove(str(event.get("item_id")))
+    return True
+
+
+def _caller_transcript(call: Call, event: Wire, now: float) -> bool:
+    item_id, text = str(event.get("item_id")), str(event.get("transcript") or "").strip()
+    entry = call.speech.transcript.get(item_id)
+    if entry is not None:
+        entry.text, entry.spoken = text, True
+    call.note(journal.CallerSaid(item_id, text))
+    return True
+
+
+def _response_created(call: Call, event: Wire, now: float) -> bool:
+    response_id = _id_of(event.get("response"))
+    if response_id is not None:
+        call.arbiter.response_created(response_id, now)
+    return True
+
+
+def _output_item_added(call: Call, event: Wire, now: float) -> bool:
+    item, response_id = event.get("item"), str(event.get("response_id"))
+    if isinstance(item, dict) and item.get("type") == "message" and isinstance(item.get("id"), str):
+        call.arbiter.item_added(response_id, item["id"])
+        call.speech.begin(item["id"], response_id, call.agent)
+    return True
+
+
+def _audio_delta(call: Call, event: Wire, now: float) -> bool:
+    response_id, item_id = str(event.get("response_id")), str(event.get("item_id"))
+    if call.is_stale(response_id):
+        return False
+    try:
+        chunk = base64.b64decode(event.get("delta") or "", validate=True)
+        pcm.samples_of(chunk)
+    except (binascii.Error, ValueError, TypeError):
+        call.note(
+            journal.UpstreamErred("invalid_audio", f"audio of {item_id} is not base64 s16le", benign=False)
+        )
+        return False
+    call.arbiter.item_added(response_id, item_id)
+    call.speech.begin(item_id, response_id, call.agent)
+    index = event.get("content_index")
+    lost = call.speech.add_audio(item_id, index if isinstance(index, int) else 0, chunk)
+    if lost:
+        call.note(journal.AudioDropped("playout", pcm.ms_of_samples(lost)))
+    call.stopwatch.first_audio(now)
+    return False
+
+
+def _text_delta(call: Call, event: Wire, now: float) -> bool:
+    if not call.is_stale(str(event.get("response_id"))):
+        call.speech.add_text(str(event.get("item_id")), str(event.get("delta") or ""))
+    return True
+
+
+def _text_done(call: Call, event: Wire, now: float) -> bool:
+    item_id, text = str(event.get("item_id")), str(event.get("transcript") or event.get("text") or "")
+    if not call.is_stale(str(event.get("response_id"))):
+        call.speech.set_text(item_id, text)
+        spoken = call.speech.get(item_id)
+        call.note(journal.AgentSaid(item_id, spoken.agent if spoken else call.agent, text))
+    return True
+
+
+def _audio_done(call: Call, event: Wire, now: float) -> bool:
+    call.speech.playout.finish(str(event.get("item_id")))
+    call.follow_playout(now)
+    return False
+
+
+def _output_item_done(call: Call, event: Wire, now: float) -> bool:
+    item, response_id = event.get("item"), str(event.get("response_id"))
+    if not isinstance(item, dict):
+        return False
+    if item.get("type") != "function_call":
+        call.speech.playout.finish(str(item.get("id")))
+        call.follow_playout(now)
+        return True
+    if item.get("status") not in (None, "completed"):
+        return False
+    if call.is_stale(response_id):
+        # The caller spoke before the model had decided: it shall decide again, with their words.
+        if isinstance(item.get("id"), str):
+            call.arbiter.delete(item["id"])
+        return False
+    call_id, name = str(item.get("call_id")), str(item.get("name"))
+    call.arbiter.tool_called(response_id, call_id)
+    arguments = str(item.get("arguments") or "")
+    call.tools[call_id] = (name, arguments, now)
+    if name in call.plan.handoffs:
+        call.handoff = Handoff(call_id, call.plan.handoffs[name], now)
+    else:
+        call.note(journal.ToolStarted(call_id, name, arguments))
+    return True
+
+
+def _response_done(call: Call, event: Wire, now: float) -> bool:
+    given = event.get("response")
+    answer: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    response_id = str(answer.get("id"))
+    response = call.arbiter.response(response_id)
+    if response is not None:
+        if response.flushed:
+            for item_id in call.speech.unheard(response.items):
+                call.forget_unheard(item_id)
+        for item_id in response.items:
+            call.speech.playout.finish(item_id)
+    status = str(answer.get("status"))
+    code, message, reason = _why(answer.get("status_details"))
+    call.note(journal.ResponseEnded(response_id, status, reason, message))
+    if status == "failed" and response is not None:
+        if code not in NO_RETRY and not call.retried:
+            call.retried = True
+            call.arbiter.want("retry", now)
+        else:
+            call.note(journal.Notice(f"The model could not answer: {message or code or 'no reason given'}"))
+    elif status == "completed":
+        call.retried = False
+    call.arbiter.response_done(response_id, now)
+    call.follow_playout(now)
+    if call.speech.playout.playing is None:
+        call.silence_after(response_id)
+    call.rest(now)
+    return True
+
+
+def _id_of(thing: object) -> str | None:
+    found = thing.get("id") if isinstance(thing, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
+def _why(details: object) -> tuple[str | None, str | None, str | None]:
+    """Return (error code, error message, reason) of a response's status_details."""
+    if not isinstance(details, Mapping):
+        return None, None, None
+    error = details.get("error")
+    problem = error if isinstance(error, Mapping) else {}
+    code, message, reason = (
+        problem.get("code") or problem.get("type"),
+        problem.get("message"),
+        details.get("reason"),
+    )
+    return tuple(str(value)[:500] if value is not None else None for value in (code, message, reason))  # type: ignore[return-value]
+
+
+_HANDLERS: dict[str, Callable[[Call, Wire, float], bool]] = {
+    "session.created": lambda call, event, now: False,
+    "session.updated": _session_updated,
+    "error": _error,
+    "input_audio_buffer.speech_started": _speech_started,
+    "input_audio_buffer.speech_stopped": _speech_stopped,
+    "input_audio_buffer.committed": _committed,
+    "input_audio_buffer.cleared": _cleared,
+    "conversation.item.added": _item_added,
+    "conversation.item.created": _item_added,  # servers of the beta dialect
+    "conversation.item.done": _item_done,
+    "conversation.item.deleted": _item_deleted,
+    "conversation.item.input_audio_transcription.completed": _caller_transcript,
+    "response.created": _response_created,
+    "response.output_item.added": _output_item_added,
+    "response.output_audio.delta": _audio_delta,
+    "response.output_audio.done": _audio_done,
+    "response.output_audio_transcript.delta": _text_delta,
+    "response.output_audio_transcript.done": _text_done,
+    "response.output_text.delta": _text_delta,
+    "response.output_text.done": _text_done,
+    "response.output_item.done": _output_item_done,
+    "response.done": _response_done,
+}

@@ -1,0 +1,260 @@
+"""One call: two legs, one TaskGroup, one journal.
+
+The shell around core.Call: it brings what the legs say, with the loop's time, and carries the actions out. It decides
+nothing. Audio takes the straight road: the leg calls `_hear` and `_pull`, and no task stands between.
+The end is an exception: any child raises `_Ended(reason)`, the group falls, both legs are closed in reverse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from agents.realtime import RealtimeSession
+
+from rtbridge.agents.scenario import Scenario
+from rtbridge.core import asks, journal
+from rtbridge.core.call import Call, Hangup, Note, Plan, ToCaller, ToUpstream
+from rtbridge.core.client_events import handle_caller
+from rtbridge.core.dialect import MAX_MESSAGE_BYTES
+from rtbridge.core.leg import CallerLeg, LegGone, LegMessage, LegResumed, LegSuspended, LegUp
+from rtbridge.core.server_events import handle_upstream
+from rtbridge.errors import RtbridgeError
+from rtbridge.settings import Settings
+from rtbridge.upstream.model import BridgeModel
+from rtbridge.upstream.port import Upstream
+
+Record = Callable[[str, int, journal.Entry], None]
+NewId = Callable[[str], str]
+
+CLOSE_WITHIN_S = 5.0
+
+
+class _Ended(Exception):
+    """The call is over."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class Session:
+    """Carries one call from first to last."""
+
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        scenario: Scenario,
+        agent: str,
+        leg: CallerLeg,
+        upstream: Upstream,
+        settings: Settings,
+        record: Record,
+        new_id: NewId,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._time = loop.time
+        self._opened_s = self._time()
+        self._leg = leg
+        self._upstream = upstream
+        self._record = record
+        self._hangup: asyncio.Future[str] = loop.create_future()
+        self._timer_moved = asyncio.Event()
+        self._plan = Plan(
+            call_id=call_id,
+            scenario=scenario.id,
+            agent=agent,
+            handoffs=scenario.handoffs,
+            upstream_url=upstream.url,
+            demo=upstream.capabilities.is_engine,
+            word_times=upstream.capabilities.word_times,
+            max_call_s=settings.max_call_s,
+            hold_s=settings.hold_s,
+        )
+        self.call = Call(self._plan, new_id=new_id, now=self._opened_s)
+        self._model = BridgeModel(self._ask)
+        context = scenario.new_context(call_id=call_id, agent=agent, transcript=self._transcript)
+        self._agents: RealtimeSession = RealtimeSession(
+            self._model,
+            scenario.agents[agent],
+            context,
+            model_config={"initial_model_settings": scenario.session_settings(model=settings.model)},
+            run_config={"tracing_disabled": not settings.tracing, "async_tool_calls": True},
+        )
+
+    async def run(self) -> str:
+        """Carry the call; close both legs; return why it ended. Raises CancelledError and bugs only."""
+        reason = "ended"
+        self._leg.attach(pull=self._pull, hear=self._hear)
+        try:
+            async with AsyncExitStack() as legs:
+                legs.push_async_callback(self._close, self._leg.close)
+                legs.push_async_callback(self._close, self._upstream.close)
+                try:
+                    reason = await self._carry()
+                finally:
+                    self._say_goodbye(reason)
+        finally:
+            self._hangup.cancel()
+        return reason
+
+    def hangup(self, reason: str) -> None:
+        """End the call soon; a second reason is ignored."""
+        if not self._hangup.done():
+            self._hangup.set_result(reason)
+
+    async def _carry(self) -> str:
+        reason = "ended"
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read_leg(), name="leg")
+                tasks.create_task(self._read_upstream(), name="upstream")
+                tasks.create_task(self._keep_time(), name="time")
+                tasks.create_task(self._await_hangup(), name="hangup")
+        except* (_Ended, RtbridgeError) as end:
+            reason = str(_first(end))
+        return reason
+
+    # -- tasks --------------------------------------------------------------------------------------------
+    async def _read_leg(self) -> None:
+        async for event in self._leg.events():
+            now = self._time()
+            self.call.rtt_ms = self._leg.rtt_ms
+            match event:
+                case LegUp():
+                    self.call.leg_up(now)
+                case LegMessage(text):
+                    handle_caller(self.call, text, now)
+                case LegSuspended(reason):
+                    self.call.leg_suspended(reason, now)
+                case LegResumed(gap_ms):
+                    self.call.leg_resumed(gap_ms)
+                case LegGone(reason):
+                    raise _Ended(reason)
+            self._act()
+        raise _Ended("the caller's leg ended")
+
+    async def _read_upstream(self) -> None:
+        try:
+            await self._upstream.connect()
+            await self._agents.enter()
+        except RtbridgeError as trouble:
+            self.call.note(journal.UpstreamFailed(str(trouble)))
+            self._act()
+            raise
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._drain_agents(), name="agents")
+                async for event in self._upstream.events():
+                    if handle_upstream(self.call, event, self._time()):
+                        self._act()
+                        await self._model.deliver(event)
+                    self._act()
+        except* RtbridgeError as trouble:
+            lost = _first(trouble)
+            self.call.note(journal.UpstreamFailed(str(lost)))
+            self._act()
+            raise lost from None
+        finally:
+            await self._agents.close()
+        raise _Ended("the upstream ended")
+
+    async def _drain_agents(self) -> None:
+        """Keep the SDK's own queue empty; what it tells us, we knew from the wire."""
+        async for _event in self._agents:
+            pass
+
+    async def _keep_time(self) -> None:
+        while True:
+            self._timer_moved.clear()
+            try:
+                async with asyncio.timeout_at(self.call.deadline()):
+                    await self._timer_moved.wait()
+            except TimeoutError:
+                self.call.handle_timer(self._time())
+                self._act()
+
+    async def _await_hangup(self) -> None:
+        raise _Ended(await self._hangup)
+
+    # -- the straight road --------------------------------------------------------------------------------
+    def _pull(self, samples: int) -> bytes:
+        chunk = self.call.pull(samples, self._time())
+        self._act()
+        return chunk
+
+    def _hear(self, chunk: bytes) -> None:
+        for part in self.call.hear(chunk):
+            lost_ms = self._upstream.send_audio(part)
+            if lost_ms:
+                self.call.note(journal.AudioDropped("upstream_backlog", lost_ms))
+        self._act()
+
+    # -- actions ------------------------------------------------------------------------------------------
+    def _ask(self, ask: asks.Ask) -> None:
+        self.call.handle_ask(ask, self._time())
+        self._act()
+
+    def _act(self) -> None:
+        """Carry out what the call decided; never blocks."""
+        acted = False
+        while (action := self.call.next_action()) is not None:
+            acted = True
+            match action:
+                case ToUpstream(event):
+                    self._upstream.send(event)
+                case ToCaller(event):
+                    self._tell(event)
+                case Note(entry):
+                    self._write(entry)
+                case Hangup(reason):
+                    self.hangup(reason)
+        if acted:
+            self._timer_moved.set()
+
+    def _write(self, entry: journal.Entry) -> None:
+        at_ms = round((self._time() - self._opened_s) * 1000)
+        self._record(self._plan.call_id, at_ms, entry)
+        if entry.to_caller:
+            event_id = self.call.new_id("event")
+            self._tell(
+                {"type": f"rtbridge.{entry.event}", "event_id": event_id, "at_ms": at_ms, **entry.as_dict()}
+            )
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        if len(text.encode()) > MAX_MESSAGE_BYTES:
+            refused = journal.CallerRefused(
+                str(event.get("type")), "too_long", "an event over 64 KiB was not sent"
+            )
+            self._record(self._plan.call_id, round((self._time() - self._opened_s) * 1000), refused)
+            return
+        self._leg.send(text)
+
+    def _transcript(self) -> list[tuple[str, str]]:
+        """Return (who, what was heard) of each message so far, for tools."""
+        return [
+            (entry.agent or entry.role, entry.text) for entry in self.call.speech.transcript if entry.visible
+        ]
+
+    def _say_goodbye(self, reason: str) -> None:
+        duration_ms = round((self._time() - self._opened_s) * 1000)
+        self._write(journal.CallClosed(reason, duration_ms))
+
+    async def _close(self, close: Callable[[], Any]) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await close()
+        except TimeoutError:
+            self._write(journal.UpstreamErred("close_timeout", "a leg did not close in 5 s", benign=False))
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    """Return the first leaf of an exception group."""
+    leaf: BaseException = group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf
