@@ -60,6 +60,7 @@ _PROMPT = s.nullable(
     )
 )
 _VOICE = s.either("a string or an object", (str, s.string(64)), (dict, s.record({"id": s.string(64)})))
+_METADATA = s.mapping(s.string(512), most=16, longest_key=64)  # Realtime: 16 pairs of string and string
 _REASONING = s.nullable(s.any_object)
 _TURN_DETECTION = s.nullable(
     s.tagged(
@@ -151,7 +152,7 @@ UPDATE = s.tagged(
 RESPONSE_OPTIONS: Mapping[str, s.Check] = {
     "conversation": s.nullable(s.choice("auto", "none")),
     "instructions": s.nullable(s.string()),
-    "metadata": s.nullable(s.any_object),
+    "metadata": s.nullable(_METADATA),
     "output_modalities": _MODALITIES,
     "audio": s.record({"output": s.record({"format": _PCM, "voice": _VOICE})}),
     "tools": _TOOLS,

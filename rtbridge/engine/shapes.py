@@ -201,3 +201,17 @@ def any_object(value: Any, path: str) -> Any:
     if not isinstance(value, dict):
         raise wrong_type(value, path, "an object")
     return value
+
+
+def mapping(check: Check, *, most: int, longest_key: int) -> Check:
+    """Take an object of at most `most` freely named members, each as `check` says."""
+    key_check = string(longest_key)
+
+    def check_all(value: Any, path: str) -> Any:
+        if not isinstance(value, dict):
+            raise wrong_type(value, path, "an object")
+        if len(value) > most:
+            raise invalid(path, f"It has {len(value)} members, more than {most}.")
+        return {key_check(key, path): check(one, f"{path}.{key}") for key, one in value.items()}
+
+    return check_all

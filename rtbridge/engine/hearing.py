@@ -1,0 +1,243 @@
+"""Hearing: from appended audio to committed items with a transcript.
+
+The input buffer, whose turn it is by the Vad, commits by hand, the idle timeout, and which items still wait for the
+ears all live here. It reads no clock: silence, turns and the idle timeout are counted in samples heard. A client that
+sends no audio therefore never times out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from rtbridge.core import pcm as audio
+from rtbridge.engine import session_config
+from rtbridge.engine.input_buffer import InputBuffer
+from rtbridge.engine.items import Item
+from rtbridge.engine.outbox import Outbox, Transcribe
+from rtbridge.engine.parts import Vad, VadConfig
+from rtbridge.errors import BadRequest
+
+MIN_COMMIT_SAMPLES: Final = audio.samples_of_ms(100)  # what the API asks of `input_audio_buffer.commit`
+
+
+class Listener(Protocol):
+    """What hearing tells the conversation."""
+
+    @property
+    def session(self) -> session_config.Session:
+        """Return the session in force."""
+        ...
+
+    def place_done(self, item: Item) -> None:
+        """Put a finished item at the end of the conversation."""
+        ...
+
+    def last_item_id(self) -> str | None:
+        """Return the id of the item that a new one would follow."""
+        ...
+
+    def interrupt(self) -> None:
+        """Cancel the active response, if any: the caller speaks."""
+        ...
+
+    def answer(self) -> None:
+        """Create a response: the caller's turn has ended. Raises BadRequest if one is active."""
+        ...
+
+    def heard(self) -> None:
+        """Some item's transcript is there, or will never be."""
+        ...
+
+
+class Hearing:
+    """The ears' side of one conversation."""
+
+    def __init__(self, listener: Listener, outbox: Outbox, make_vad: Callable[[VadConfig], Vad]) -> None:
+        self._listener = listener
+        self._outbox = outbox
+        self._emit = outbox.emit
+        self._buffer = InputBuffer(make_vad)
+        self._unheard: dict[
+            str, tuple[Item, bool]
+        ] = {}  # audio being transcribed; whether to tell the client
+        self._speech_id = ""
+        self._speech_start = 0
+        self._idle_since: int | None = None  # sample at which the last answer has been played out
+
+    def configure(self) -> None:
+        """Obey the session's turn detection. The same settings again leave speech in progress alone."""
+        changed = self._buffer.configure(session_config.vad_config(self._listener.session))
+        if changed and self._buffer.speaking:
+            self._buffer.forget_speech()
+            self._stopped(self._buffer.heard)
+
+    # -- the input buffer -------------------------------------------------------------------------------------
+    def check_room(self, pcm: bytes) -> None:
+        """Raise BadRequest if the buffer cannot take `pcm` any more."""
+        if self._buffer.is_full(pcm):
+            raise BadRequest(
+                "The input audio buffer holds 15 minutes and is full. Commit or clear it.",
+                code="input_audio_buffer_full",
+                param="audio",
+            )
+
+    def append(self, pcm: bytes) -> None:
+        """Hear `pcm` (24 kHz mono s16le, whole samples)."""
+        for edge in self._buffer.append(pcm):
+            if edge.kind == "started":
+                self._speech_starts(edge.at_sample)
+            else:
+                self._speech_stops(edge.at_sample)
+        self._check_idle()
+
+    def _speech_starts(self, at_sample: int) -> None:
+        self._buffer.speaking = True
+        self._speech_id, self._speech_start = self._outbox.new_id("item"), at_sample
+        self._idle_since = None
+        self._emit(
+            "input_audio_buffer.speech_started",
+            audio_start_ms=audio.ms_of_samples(at_sample),
+            item_id=self._speech_id,
+        )
+        detection = session_config.turn_detection(self._listener.session)
+        if detection is not None and detection["interrupt_response"]:
+            self._listener.interrupt()
+
+    def _stopped(self, at_sample: int) -> None:
+        self._buffer.speaking = False
+        self._emit(
+            "input_audio_buffer.speech_stopped",
+            audio_end_ms=audio.ms_of_samples(at_sample),
+            item_id=self._speech_id,
+        )
+
+    def _speech_stops(self, at_sample: int) -> None:
+        self._stopped(at_sample)
+        self._commit(self._speech_id, self._buffer.take(self._speech_start, at_sample))
+        self._answer_if_asked()
+
+    def _answer_if_asked(self) -> None:
+        detection = session_config.turn_detection(self._listener.session)
+        if detection is not None and detection["create_response"]:
+            try:
+                self._listener.answer()
+            except BadRequest as error:  # a response is active and was not interrupted
+                self.refuse(error, None)
+
+    def refuse(self, error: BadRequest, event_id: str | None) -> None:
+        """Emit `error` about the client event `event_id`, or about nothing that the client sent."""
+        self._emit("error", error={**error.as_body()["error"], "event_id": event_id})
+
+    def commit_by_hand(self) -> None:
+        """Commit all that is buffered. Raises BadRequest below 100 ms."""
+        if len(self._buffer) < MIN_COMMIT_SAMPLES:
+            held_ms = len(self._buffer) * 1000 / audio.RATE
+            raise BadRequest(
+                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but buffer "
+                f"only has {held_ms:.2f}ms of audio.",
+                code="input_audio_buffer_commit_empty",
+            )
+        item_id = self._speech_id if self._buffer.speaking else self._outbox.new_id("item")
+        self._commit(item_id, self._buffer.take_all())
+
+    def clear(self) -> None:
+        """Throw away what is buffered."""
+        self._buffer.take_all()
+        self._emit("input_audio_buffer.cleared")
+
+    def _commit(self, item_id: str, pcm: bytes) -> None:
+        content = [{"type": "input_audio", "transcript": None}]
+        wire = {
+            "id": item_id,
+            "object": "realtime.item",
+            "type": "message",
+            "status": "completed",
+            "role": "user",
+        }
+        item = Item({**wire, "content": content}, bytearray(pcm), audio.samples_of(pcm))
+        previous = self._listener.last_item_id()
+        self._emit("input_audio_buffer.committed", previous_item_id=previous, item_id=item_id)
+        self._listener.place_done(item)
+        tell = self._listener.session["audio"]["input"]["transcription"] is not None
+        self.transcribe(item, tell=tell)
+
+    # -- the idle timeout -------------------------------------------------------------------------------------
+    def answered(self, audio_samples: int) -> None:
+        """An answer with so much audio is done: it will have been played when as many more samples are heard."""
+        self._idle_since = self._buffer.heard + audio_samples
+
+    def answering(self) -> None:
+        """An answer was begun: nobody is idle."""
+        self._idle_since = None
+
+    def _check_idle(self) -> None:
+        detection = session_config.turn_detection(self._listener.session) or {}
+        timeout_ms = detection.get("idle_timeout_ms")
+        if timeout_ms is None or self._idle_since is None or self._buffer.speaking:
+            return
+        start, end = self._idle_since, self._idle_since + audio.samples_of_ms(timeout_ms)
+        if self._buffer.heard < end:
+            return
+        self._idle_since = None
+        item_id = self._outbox.new_id("item")
+        self._emit(
+            "input_audio_buffer.timeout_triggered",
+            audio_start_ms=audio.ms_of_samples(start),
+            audio_end_ms=audio.ms_of_samples(end),
+            item_id=item_id,
+        )
+        self._commit(item_id, self._buffer.take(start, end))
+        self._answer_if_asked()
+
+    # -- transcripts ------------------------------------------------------------------------------------------
+    def transcribe(self, item: Item, *, tell: bool) -> None:
+        """Have the ears hear `item` if it is the caller's audio; `tell` the client what they made of it."""
+        if item.is_audio("user") and item.own_transcript is None and item.id not in self._unheard:
+            self._unheard[item.id] = (item, tell)
+            self._outbox.ask(Transcribe(item.id, bytes(item.pcm)))
+
+    def is_pending(self, item: Item) -> bool:
+        """Return whether the ears are still at work on `item`."""
+        return item.id in self._unheard
+
+    def forget(self, item: Item) -> None:
+        """Stop waiting for `item`: it was deleted."""
+        self._unheard.pop(item.id, None)
+
+    def transcribed(self, item_id: str, text: str) -> None:
+        """Take what the ears made of an item; tell the client if transcription was configured when it was committed."""
+        item, tell = self._unheard.pop(item_id, (None, False))
+        if item is None:
+            return  # deleted meanwhile
+        item.own_transcript = text
+        if tell:
+            item.audio_part()["transcript"] = text
+            for piece in re.findall(r"\s*\S+", text):
+                self._transcription(item, "delta", delta=piece)
+            seconds = item.samples / audio.RATE
+            self._transcription(
+                item, "completed", transcript=text, usage={"type": "duration", "seconds": seconds}
+            )
+        self._listener.heard()
+
+    def transcription_failed(self, item_id: str, message: str) -> None:
+        """Go on as if nothing had been understood."""
+        item, tell = self._unheard.pop(item_id, (None, False))
+        if item is None:
+            return
+        item.own_transcript = ""
+        if tell:
+            error = {
+                "type": "server_error",
+                "code": "transcription_failed",
+                "message": message,
+                "param": None,
+            }
+            self._transcription(item, "failed", error=error)
+        self._listener.heard()
+
+    def _transcription(self, item: Item, what: str, **fields: Any) -> None:
+        type_ = f"conversation.item.input_audio_transcription.{what}"
+        self._emit(type_, item_id=item.id, content_index=0, **fields)
