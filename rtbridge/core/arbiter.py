@@ -267,10 +267,11 @@ class Arbiter:
             del self._unacked[event_id]
             self.advance(now)
             return False
-        if event_id and self._requested is not None and event_id == self._requested_id:
+        active = code == "conversation_already_has_active_response"
+        if self._requested is not None and (event_id == self._requested_id or (active and not event_id)):
             refused, self._requested = self._requested, None
             self._cancel_at_birth = False
-            if code == "conversation_already_has_active_response":
+            if active:
                 self._want = self._want or refused
                 self._blocked = self.active is None
                 self._requested_s = now

@@ -16,7 +16,7 @@ from typing import Any
 from rtbridge.core import asks, dialect, journal, pcm
 from rtbridge.core.arbiter import Arbiter, NewId, merged
 from rtbridge.core.latency import Stopwatch
-from rtbridge.core.playout import Began, Drained, Played
+from rtbridge.core.playout import Began, Drained, Played, Progress
 from rtbridge.core.speech import Speech
 from rtbridge.core.turns import Cause, Effect, Turns
 
@@ -308,6 +308,7 @@ class Call:
                     self._began(item_id, now)
                 case Played(progress):
                     self.note(self.speech.played(progress))
+                    self._settle_cancelled(progress)
                 case Drained():
                     self.move(Cause.DRAINED, now)
                     if self._sounding is not None and (
@@ -318,6 +319,15 @@ class Call:
                         self.move(Cause.REQUESTED, now)
         if marks:
             self.settle(now)
+
+    def _settle_cancelled(self, progress: Progress) -> None:
+        """Cut an item whose response was cancelled but whose queue was played: what came later was dropped."""
+        spoken = self.speech.get(progress.item_id)
+        response = self.arbiter.response(spoken.response_id) if spoken is not None else None
+        if response is not None and response.cancelled:
+            self.arbiter.truncate(
+                progress.item_id, progress.content_index, pcm.ms_of_samples(progress.pulled)
+            )
 
     def _began(self, item_id: str, now: float) -> None:
         spoken = self.speech.get(item_id)

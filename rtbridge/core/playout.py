@@ -80,6 +80,10 @@ class Playout:
         """Samples pushed and not yet pulled."""
         return self._queued
 
+    def holds(self, item_id: str) -> bool:
+        """Whether an item is queued or playing."""
+        return self._find(item_id) is not None
+
     def push(self, item_id: str, content_index: int, chunk: bytes) -> int:
         """Queue `chunk` (24 kHz mono s16le) of an item; return the samples that found no room (0 nearly always).
 

@@ -242,7 +242,7 @@ def _response_done(call: Call, event: Wire, now: float) -> bool:
     response_id = str(answer.get("id"))
     response = call.arbiter.response(response_id)
     if response is not None:
-        if response.flushed:
+        if response.cancelled:
             for item_id in call.speech.unheard(response.items):
                 call.forget_unheard(item_id)
         for item_id in response.items:

@@ -106,7 +106,7 @@ class Speech:
         result = []
         for item_id in item_ids:
             item = self._items.get(item_id)
-            if item is not None and not item.over:
+            if item is not None and not item.over and not self.playout.holds(item_id):
                 item.over = True
                 result.append(item_id)
         return result

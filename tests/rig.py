@@ -1,0 +1,355 @@
+"""A Call and both its far ends: a strict upstream in plain Python, and an ear that knows whose audio it hears.
+
+The upstream answers with scripted parts, generates faster than speech, and counts every protocol error a real server
+would report. Each item's audio is one constant sample value, so what the ear recorded says which item it was.
+Time moves only by `advance`.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtbridge.core import asks, journal, pcm
+from rtbridge.core.call import Call, Hangup, Note, Plan, ToCaller, ToUpstream
+from rtbridge.core.client_events import handle_caller
+from rtbridge.core.server_events import handle_upstream
+
+Wire = dict[str, Any]
+CHUNK_MS = 100
+
+
+@dataclass(frozen=True)
+class Say:
+    """A spoken message item."""
+
+    text: str
+    ms: int
+
+
+@dataclass(frozen=True)
+class Use:
+    """A function call."""
+
+    name: str
+    arguments: str = "{}"
+
+
+Part = Say | Use
+
+
+@dataclass
+class FarItem:
+    """An item as the upstream keeps it."""
+
+    kind: str
+    role: str = ""
+    audio_ms: int = 0
+    truncated_ms: int | None = None
+    done: bool = True
+
+
+@dataclass
+class FarResponse:
+    """A response being made."""
+
+    response_id: str
+    parts: deque[Part]
+    item_id: str = ""
+    sent_ms: int = 0
+    credit_ms: float = 0.0
+    said_words: int = 0
+
+
+@dataclass
+class FarUpstream:
+    """A strict Realtime server: one active response, known items, no truncation over length."""
+
+    speedup: float = 6.0
+    cancel_delay_ms: int = 0
+    ack_delay_ms: int = 0
+    items: dict[str, FarItem] = field(default_factory=dict)
+    answers: deque[list[Part]] = field(default_factory=deque)
+    errors: list[str] = field(default_factory=list)
+    received: list[Wire] = field(default_factory=list)
+    active: FarResponse | None = None
+    tags: dict[int, str] = field(default_factory=dict)
+    session: Wire = field(default_factory=dict)
+    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _later: list[tuple[float, Wire]] = field(default_factory=list)
+    _now_ms: float = 0.0
+
+    def new_id(self, prefix: str) -> str:
+        return f"{prefix}_{next(self._ids)}"
+
+    def error(self, event: Wire, code: str) -> list[Wire]:
+        self.errors.append(code)
+        return [
+            {
+                "type": "error",
+                "error": {"type": "invalid_request_error", "code": code, "message": code, "event_id": event.get("event_id")},
+            }
+        ]
+
+    def take(self, event: Wire) -> list[Wire]:
+        """Answer one client event."""
+        self.received.append(event)
+        match event["type"]:
+            case "session.update":
+                self.session.update(event["session"])
+                return self._after(self.ack_delay_ms, {"type": "session.updated", "session": event["session"]})
+            case "conversation.item.create":
+                item = event["item"]
+                item_id = item.get("id") or self.new_id("item")
+                self.items[item_id] = FarItem(item["type"], item.get("role", ""))
+                return [
+                    {"type": kind, "item": {"id": item_id, "status": "completed", **item}}
+                    for kind in ("conversation.item.added", "conversation.item.done")
+                ]
+            case "conversation.item.delete":
+                if self.items.pop(event["item_id"], None) is None:
+                    return self.error(event, "item_delete_invalid_item_id")
+                return [{"type": "conversation.item.deleted", "item_id": event["item_id"]}]
+            case "conversation.item.truncate":
+                found = self.items.get(event["item_id"])
+                if found is None:
+                    return self.error(event, "item_truncate_invalid_item_id")
+                if event["audio_end_ms"] > found.audio_ms:
+                    return self.error(event, "item_truncate_invalid_audio_end_ms")
+                found.truncated_ms = event["audio_end_ms"]
+                return [{**event, "type": "conversation.item.truncated"}]
+            case "response.create":
+                if self.active is not None:
+                    return self.error(event, "conversation_already_has_active_response")
+                parts = self.answers.popleft() if self.answers else [Say("Yes?", 600)]
+                self.active = FarResponse(self.new_id("resp"), deque(parts))
+                return [{"type": "response.created", "response": {"id": self.active.response_id, "output": []}}]
+            case "response.cancel":
+                if self.active is None:
+                    return self.error(event, "response_cancel_not_active")
+                return self._after(self.cancel_delay_ms, {"type": "_cancel", "id": self.active.response_id})
+            case "input_audio_buffer.commit" | "input_audio_buffer.clear":
+                return [{"type": event["type"].replace("commit", "committed").replace("clear", "cleared"), "item_id": "x"}]
+        return self.error(event, "unknown_event")
+
+    def _after(self, delay_ms: int, event: Wire) -> list[Wire]:
+        self._later.append((self._now_ms + delay_ms, event))
+        return [] if delay_ms else self._due()
+
+    def _due(self) -> list[Wire]:
+        due = [event for at, event in self._later if at <= self._now_ms]
+        self._later = [(at, event) for at, event in self._later if at > self._now_ms]
+        result: list[Wire] = []
+        for event in due:
+            result += self._cancelled(event["id"]) if event["type"] == "_cancel" else [event]
+        return result
+
+    def _cancelled(self, response_id: str) -> list[Wire]:
+        if self.active is None or self.active.response_id != response_id:
+            return []
+        item_id = self.active.item_id
+        self.active = None
+        done = {"id": response_id, "status": "cancelled", "status_details": {"reason": "client_cancelled"}}
+        result = [{"type": "response.done", "response": done}]
+        if item_id:
+            item = {"id": item_id, "type": "message", "role": "assistant", "status": "incomplete"}
+            result.insert(0, {"type": "response.output_item.done", "response_id": response_id, "item": item})
+        return result
+
+    def generate(self, ms: float) -> list[Wire]:
+        """Make `ms` of time's worth of the active response."""
+        self._now_ms += ms
+        result = self._due()
+        if self.active is None:
+            return result
+        self.active.credit_ms += ms * self.speedup
+        while self.active is not None and self.active.credit_ms > 0:
+            result += self._step(self.active)
+        return result
+
+    def _step(self, response: FarResponse) -> list[Wire]:
+        rid = response.response_id
+        if not response.parts:
+            self.active = None
+            return [{"type": "response.done", "response": {"id": rid, "status": "completed", "output": []}}]
+        part = response.parts[0]
+        if isinstance(part, Use):
+            response.parts.popleft()
+            item_id = self.new_id("item")
+            self.items[item_id] = FarItem("function_call")
+            item = {
+                "id": item_id,
+                "type": "function_call",
+                "call_id": self.new_id("call"),
+                "name": part.name,
+                "arguments": part.arguments,
+                "status": "completed",
+            }
+            return [
+                {"type": "response.output_item.added", "response_id": rid, "item": {**item, "status": "in_progress"}},
+                {"type": "response.output_item.done", "response_id": rid, "item": item},
+            ]
+        result: list[Wire] = []
+        if not response.item_id:
+            response.item_id = item_id = self.new_id("item")
+            self.items[item_id] = FarItem("message", "assistant", done=False)
+            self.tags[len(self.tags) + 1] = item_id
+            response.sent_ms = response.said_words = 0
+            item = {"id": item_id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+            result += [
+                {"type": "response.output_item.added", "response_id": rid, "item": item},
+                {"type": "conversation.item.added", "item": item},
+            ]
+        item_id = response.item_id
+        ids = {"response_id": rid, "item_id": item_id, "content_index": 0, "output_index": 0}
+        words = part.text.split(" ")
+        while response.said_words < len(words) and response.said_words * part.ms <= response.sent_ms * len(words):
+            word = (" " if response.said_words else "") + words[response.said_words]
+            result.append({"type": "response.output_audio_transcript.delta", **ids, "delta": word})
+            response.said_words += 1
+        chunk_ms = min(CHUNK_MS, part.ms - response.sent_ms)
+        tag = next(tag for tag, tagged in self.tags.items() if tagged == item_id)
+        samples = tag.to_bytes(2, "little") * pcm.samples_of_ms(chunk_ms)
+        result.append({"type": "response.output_audio.delta", **ids, "delta": base64.b64encode(samples).decode()})
+        response.sent_ms += chunk_ms
+        response.credit_ms -= chunk_ms
+        self.items[item_id].audio_ms = response.sent_ms
+        if response.sent_ms >= part.ms:
+            self.items[item_id].done = True
+            response.parts.popleft()
+            response.item_id = ""
+            item = {"id": item_id, "type": "message", "role": "assistant", "status": "completed"}
+            result += [
+                {"type": "response.output_audio.done", **ids},
+                {"type": "response.output_audio_transcript.done", **ids, "transcript": part.text},
+                {"type": "response.output_item.done", "response_id": rid, "item": item},
+            ]
+        return result
+
+
+class Rig:
+    """The call in the middle."""
+
+    def __init__(self, *, far: FarUpstream | None = None, plan: Plan | None = None, go: bool = True) -> None:
+        self.far = far or FarUpstream()
+        self.now = 100.0
+        ids = itertools.count(1)
+        self.plan = plan or Plan(
+            "rtc_1", "demo", "greeter", handoffs={"transfer_to_poet": "poet"}, word_times=True, greet=False
+        )
+        self.call = Call(self.plan, new_id=lambda prefix: f"{prefix}_b{next(ids)}", now=self.now)
+        self.journal: list[journal.Entry] = []
+        self.to_caller: list[Wire] = []
+        self.to_agents: list[Wire] = []
+        self.hangups: list[str] = []
+        self.heard: list[str | None] = []  # whose audio each 20 ms frame held
+        self.speech_ms = 0
+        if go:
+            self.call.handle_ask(asks.ConfigureSession(SESSION), self.now)
+            self.act()
+            self.call.leg_up(self.now)
+            self.act()
+
+    def act(self) -> None:
+        """Carry out what the call wants, both ways, until nobody has anything left to say."""
+        while (action := self.call.next_action()) is not None:
+            match action:
+                case ToUpstream(event):
+                    for answer in self.far.take(event):
+                        self.upstream(answer, act=False)
+                case ToCaller(event):
+                    self.to_caller.append(event)
+                case Note(entry):
+                    self.journal.append(entry)
+                case Hangup(reason):
+                    self.hangups.append(reason)
+
+    def upstream(self, event: Wire, *, act: bool = True) -> None:
+        """Let the upstream say something."""
+        if handle_upstream(self.call, event, self.now):
+            self.to_agents.append(event)
+        if act:
+            self.act()
+
+    def client(self, event: Wire | str) -> None:
+        """Let the caller's side send a data-channel message."""
+        handle_caller(self.call, event if isinstance(event, str) else json.dumps(event), self.now)
+        self.act()
+
+    def ask(self, ask: asks.Ask) -> None:
+        """Let the agents ask for something."""
+        self.call.handle_ask(ask, self.now)
+        self.act()
+
+    def advance(self, ms: int) -> None:
+        """Let time pass: 20 ms frames pulled and heard, upstream generating, timers firing."""
+        for _ in range(ms // pcm.FRAME_MS):
+            self.now += pcm.FRAME_MS / 1000
+            for event in self.far.generate(pcm.FRAME_MS):
+                self.upstream(event)
+            self.call.hear(pcm.SILENT_FRAME)
+            frame = self.call.pull(pcm.FRAME_SAMPLES, self.now)
+            assert len(frame) == pcm.FRAME_BYTES
+            tag = int.from_bytes(frame[:2], "little")
+            self.heard.append(self.far.tags.get(tag))
+            deadline = self.call.deadline()
+            if deadline is not None and deadline <= self.now:
+                self.call.handle_timer(self.now)
+            self.act()
+
+    def speak(self, ms: int = 600, *, text: str = "hello") -> str:
+        """Let the caller say something of `ms`; the turn is committed at its end. Returns the item's id."""
+        item_id = self.far.new_id("item")
+        self.start_speaking(item_id)
+        self.advance(ms)
+        self.stop_speaking(item_id, text)
+        return item_id
+
+    def start_speaking(self, item_id: str = "u") -> None:
+        """The upstream's turn detection hears the caller begin."""
+        self.upstream({"type": "input_audio_buffer.speech_started", "item_id": item_id, "audio_start_ms": 0})
+
+    def stop_speaking(self, item_id: str = "u", text: str = "hello") -> None:
+        """... and end; the turn is committed and transcribed."""
+        end_ms = pcm.ms_of_samples(self.call.sent_samples)
+        self.upstream({"type": "input_audio_buffer.speech_stopped", "item_id": item_id, "audio_end_ms": end_ms})
+        self.upstream({"type": "input_audio_buffer.committed", "item_id": item_id})
+        self.far.items[item_id] = FarItem("message", "user")
+        item = {"id": item_id, "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+        self.upstream({"type": "conversation.item.added", "item": item})
+        self.upstream(
+            {
+                "type": "conversation.item.input_audio_transcription.completed",
+                "item_id": item_id,
+                "content_index": 0,
+                "transcript": text,
+            }
+        )
+
+    def sent(self, kind: str) -> list[Wire]:
+        """Return the client events of one type that the upstream got."""
+        return [event for event in self.far.received if event["type"] == kind]
+
+    def entries(self, *kinds: type[journal.Entry]) -> list[journal.Entry]:
+        """Return the journal's entries of these kinds."""
+        return [entry for entry in self.journal if isinstance(entry, kinds)]
+
+    def told(self, kind: str) -> list[Wire]:
+        """Return the events of one type that went to the caller."""
+        return [event for event in self.to_caller if event["type"] == kind]
+
+
+SESSION: Wire = {
+    "type": "realtime",
+    "model": "test",
+    "instructions": "Be brief.",
+    "tools": [],
+    "audio": {
+        "input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}},
+        "output": {"voice": "sage"},
+    },
+}
