@@ -1,0 +1,141 @@
+// The page put together: the only file that touches the globals of the browser. It passes what people do to
+// call.js, what happens to state.js, and the state to view.js.
+import { CallProblem, createCall, listScenarios } from "./call.js";
+import { createMeter } from "./level.js";
+import { following, initial, mount, reduce, render, toNewest } from "./view.js";
+
+const browser = {
+  fetch: (...args) => fetch(...args),
+  RTCPeerConnection: globalThis.RTCPeerConnection,
+  // Undefined where the origin is not secure (Secure Contexts §1): call.js says so in words.
+  getUserMedia: navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices),
+  clock: { setTimeout: (run, ms) => setTimeout(run, ms), clearTimeout: (id) => clearTimeout(id) },
+};
+
+const dom = mount(document);
+let state = initial();
+let call = null;
+let listing = null; // the last answer of /v1/scenarios
+let drawn = 0;
+const ears = { context: null, mic: null, agent: null, frame: 0 };
+
+function dispatch(event) {
+  state = reduce(state, event);
+  drawn ||= requestAnimationFrame(draw);
+}
+
+function draw() {
+  drawn = 0;
+  render(state, dom);
+}
+
+// -- levels -------------------------------------------------------------------------------------------------
+function listen(which, stream) {
+  ears.context ??= new AudioContext();
+  ears.context.resume();
+  ears[which]?.close();
+  ears[which] = createMeter(ears.context, stream);
+  ears.frame ||= requestAnimationFrame(measure);
+}
+
+function measure() {
+  paint(ears.mic?.read() ?? 0, ears.agent?.read() ?? 0);
+  ears.frame = requestAnimationFrame(measure);
+}
+
+function paint(mic, agent) {
+  dom.stage.style.setProperty("--mic", mic.toFixed(3));
+  dom.stage.style.setProperty("--voice", agent.toFixed(3));
+}
+
+function deafen() {
+  cancelAnimationFrame(ears.frame);
+  ears.frame = 0;
+  ears.mic?.close();
+  ears.agent?.close();
+  ears.mic = ears.agent = null;
+  paint(0, 0);
+}
+
+// -- the call -----------------------------------------------------------------------------------------------
+function connect() {
+  const mine = createCall(browser, {
+    scenario: state.scenario,
+    agent: state.pick,
+    iceServers: listing?.ice_servers ?? [],
+    on: {
+      event(event) {
+        dispatch(event);
+        if (event.type === "page.ended" || event.type === "page.failed") forget(mine);
+      },
+      microphone: (stream) => listen("mic", stream),
+      sound: (stream, track) => play(stream ?? new MediaStream([track])),
+    },
+  });
+  call = mine;
+  mine.open();
+}
+
+function forget(ended) {
+  if (call !== ended) return;
+  call = null;
+  deafen();
+  dom.sound.srcObject = null;
+}
+
+function play(stream) {
+  dom.sound.srcObject = stream;
+  listen("agent", stream);
+  sound();
+}
+
+function sound() {
+  dom.sound.play().then(
+    () => dispatch({ type: "page.sound_plays" }),
+    // NotAllowedError: no click yet. Any other end of play() is the call's end, which is told elsewhere.
+    (error) => error.name === "NotAllowedError" && dispatch({ type: "page.sound_blocked" }),
+  );
+}
+
+async function list() {
+  const query = new URLSearchParams(location.search);
+  try {
+    listing = await listScenarios(browser.fetch);
+    dispatch({ type: "page.listed", ...listing, scenario: query.get("scenario"), agent: query.get("agent") });
+  } catch (error) {
+    dispatch({ type: "page.failed", problem: error instanceof CallProblem ? error.problem : { kind: "unknown" } });
+  }
+}
+
+function pick(event) {
+  dispatch({ type: "page.picked", ...event });
+  const query = new URLSearchParams(location.search);
+  query.set("scenario", state.scenario);
+  query.set("agent", state.pick);
+  history.replaceState(null, "", `?${query}${location.hash}`);
+}
+
+// -- what people do -----------------------------------------------------------------------------------------
+dom.connect.addEventListener("click", async () => {
+  if (call) return call.hangUp();
+  if (!listing) await list(); // the server was down when the page came
+  if (state.scenarios.length && !call) connect();
+});
+dom.scenario.addEventListener("change", () => pick({ scenario: dom.scenario.value }));
+dom["agent-pick"].addEventListener("change", () => pick({ scenario: state.scenario, agent: dom["agent-pick"].value }));
+dom.pickers.addEventListener("submit", (event) => event.preventDefault());
+dom.composer.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const words = dom.words.value.trim();
+  if (words && call?.say(words)) dom.words.value = "";
+});
+dom.newest.addEventListener("click", () => toNewest(dom));
+// What was opened at the lower edge is brought into sight. `toggle` does not bubble: it is caught on its way down.
+dom.transcript.addEventListener("toggle", ({ target }) => target.open && target.scrollIntoView({ block: "nearest" }), true);
+dom.scroll.addEventListener("scroll", () => following(dom) && (dom.newest.hidden = true), { passive: true });
+addEventListener("pointerdown", () => state.problem?.kind === "sound_blocked" && sound());
+addEventListener("keydown", () => state.problem?.kind === "sound_blocked" && sound());
+addEventListener("pagehide", () => call?.hangUp("left"));
+
+draw();
+list();
