@@ -1,0 +1,111 @@
+"""A story: one call as data. What the caller does, when, and what is expected of the answer.
+
+A turn begins at an anchor in HEARD audio: `call_start` (the first sample heard), `agent_speech_start` and
+`agent_speech_end` (of what is heard after the caller's turn before), `turn_end` (the end of the caller's turn
+before) and `handoff` (the first sound heard of an agent that was handed to). `read_story.py` makes stories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from rtbridge.replay.sound import Sound
+
+DEFAULT_DELAY_MS: Final = 300
+
+
+class Anchor(Enum):
+    """What a turn waits for."""
+
+    CALL_START = "call_start"
+    AGENT_SPEECH_START = "agent_speech_start"
+    AGENT_SPEECH_END = "agent_speech_end"
+    TURN_END = "turn_end"
+    HANDOFF = "handoff"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A turn starts `delay_ms` after its anchor, or as soon as the anchor is certain, if that is later."""
+
+    after: Anchor = Anchor.AGENT_SPEECH_END
+    delay_ms: int = DEFAULT_DELAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class TurnExpect:
+    """What is expected of the agent after one turn. None is no expectation. Patterns ignore case."""
+
+    respond_within_ms: int | None = None
+    heard: str | None = None  # a pattern found in what was heard of the answer
+    agent: str | None = None  # who speaks the answer
+    stop_within_ms: int | None = None
+    truncate_error_ms: int | None = None
+    unheard_in_context: bool | None = None
+    ignore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing that the caller does. Exactly one of `sound` and `typed` is there."""
+
+    id: str
+    line: int  # where the story has it
+    sound: Sound | None
+    typed: str | None
+    is_noise: bool  # a sound that asks for no answer
+    start: Start
+    expect: TurnExpect
+
+
+@dataclass(frozen=True, slots=True)
+class ToolExpect:
+    """A tool call: its name, and arguments of which it must have at least these."""
+
+    name: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptExpect:
+    """A pattern that what was heard of one side must hold, or must never hold."""
+
+    who: str  # agent | caller
+    like: str | None
+    never: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallExpect:
+    """What is expected of the whole call. None is no expectation."""
+
+    handoffs: tuple[str, ...] | None = None
+    tools: tuple[ToolExpect, ...] | None = None
+    transcript: tuple[TranscriptExpect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the call may cost. None is no limit."""
+
+    bridge_added_p95_ms: float | None = None
+    underruns: int | None = None
+    protocol_errors: int | None = None
+    leaked_tasks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One call."""
+
+    file: Path
+    name: str
+    scenario: str
+    agent: str | None  # None: where the scenario starts
+    turns: tuple[Turn, ...]
+    expect: CallExpect
+    budget: Budget

@@ -1,0 +1,374 @@
+"""Stories are read whole or refused whole: file, line, what is wrong, what to do."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtbridge.core import pcm
+from rtbridge.errors import StoryError
+from rtbridge.replay.read_story import load_story
+from rtbridge.replay.story import Anchor, Start, Story
+from rtbridge.replay.tables import MAX_BYTES
+from rtbridge.replay.toml_lines import lines_of
+
+GRAPHS = {"simple_handoff": ("greeter", "haikuWriter"), "chat_supervisor": ("chatAgent",)}
+
+GOOD = """\
+name = "a whole story"
+scenario = "simple_handoff"
+agent = "greeter"
+upstream = "engine"
+[media]
+codec = "opus"
+[[turn]]
+id = "yes"
+say = "audio/tone.wav"
+start = {after = "agent_speech_end", delay_ms = 250}
+expect = {respond_within_ms = 900, heard = "topic", agent = "haikuWriter"}
+[[turn]]
+id = "cut"
+type = "snow"
+start = {after = "agent_speech_start", delay_ms = 1200}
+expect = {stop_within_ms = 300, truncate_error_ms = 40, unheard_in_context = false}
+[[turn]]
+noise = "audio/tone.wav"
+start = {after = "handoff", delay_ms = 0}
+expect = {ignore = true}
+[expect]
+handoffs = ["haikuWriter"]
+tools = [
+  {name = "transfer_to_haikuWriter", args = {topic = "snow"}},
+  {name = "other"},
+]
+transcript = [{who = "agent", like = "haiku"}, {who = "agent", never = "(?i)as an ai"}]
+[budget]
+bridge_added_p95_ms = 60
+underruns = 0
+protocol_errors = 0
+leaked_tasks = 0
+"""
+
+
+def write_tone(
+    file: Path, *, rate: int = 16_000, ms: int = 500, channels: int = 1, level: int = 8000
+) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    t = np.arange(rate * ms // 1000) / rate
+    mono = (level * np.sin(2 * np.pi * 440 * t)).astype("<i2")
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(channels)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(np.repeat(mono, channels).tobytes())
+
+
+def story_of(tmp_path: Path, text: str) -> Story:
+    write_tone(tmp_path / "audio" / "tone.wav")
+    file = tmp_path / "stories" / "one.toml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return load_story(file, GRAPHS)
+
+
+def problems_of(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(StoryError) as caught:
+        story_of(tmp_path, text)
+    return [
+        line.removeprefix(f"{tmp_path / 'stories' / 'one.toml'}:") for line in str(caught.value).splitlines()
+    ]
+
+
+def edited(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1
+    return GOOD.replace(old, new)
+
+
+def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
+    story = story_of(tmp_path, GOOD)
+    assert (story.name, story.scenario, story.agent) == ("a whole story", "simple_handoff", "greeter")
+    yes, cut, cough = story.turns
+    assert yes.sound is not None
+    assert yes.sound.label == "audio/tone.wav"
+    assert abs(pcm.samples_of(yes.sound.pcm) - 12_000) <= 40
+    assert yes.start == Start(Anchor.AGENT_SPEECH_END, 250)
+    assert (yes.expect.respond_within_ms, yes.expect.heard, yes.expect.agent) == (900, "topic", "haikuWriter")
+    assert (cut.typed, cut.sound, cut.line) == ("snow", None, 12)
+    assert cut.expect.unheard_in_context is False
+    assert cough.is_noise
+    assert cough.expect.ignore
+    assert cough.id == "turn 3"
+    assert cough.start == Start(Anchor.HANDOFF, 0)
+    assert story.expect.handoffs == ("haikuWriter",)
+    assert story.expect.tools is not None
+    assert [(tool.name, tool.args) for tool in story.expect.tools] == [
+        ("transfer_to_haikuWriter", {"topic": "snow"}),
+        ("other", {}),
+    ]
+    assert [said.never for said in story.expect.transcript] == [None, "(?i)as an ai"]
+    assert (story.budget.underruns, story.budget.bridge_added_p95_ms) == (0, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            'say = "audio/tone.wav"',
+            'sya = "audio/tone.wav"',
+            "9: unknown key `sya` in a turn; did you mean `say`?",
+        ),
+        (
+            "respond_within_ms",
+            "respond_withn_ms",
+            "11: unknown key `respond_withn_ms` in `expect` of a turn; did you mean `respond_within_ms`?",
+        ),
+        ("delay_ms = 250", 'delay_ms = "250"', "10: `delay_ms` takes a whole number, not '250'"),
+        ("delay_ms = 250", "delay_ms = -1", "10: `delay_ms` must lie between 0 and 600000, not -1"),
+        ("delay_ms = 250", "delay_ms = true", "10: `delay_ms` takes a whole number, not True"),
+        (
+            '"agent_speech_end"',
+            '"agent_speach_end"',
+            '10: no anchor "agent_speach_end"; did you mean `agent_speech_end`?',
+        ),
+        (
+            '"agent_speech_end"',
+            '"turn_end"',
+            "10: the first turn has no turn before it: `turn_end` can never come",
+        ),
+        (
+            'say = "audio/tone.wav"',
+            'say = "audio/tune.wav"',
+            '9: no file "audio/tune.wav"; did you mean `audio/tone.wav`?',
+        ),
+        (
+            'say = "audio/tone.wav"',
+            'say = "../../etc/passwd"',
+            '9: no file "../../etc/passwd"; there is `audio/tone.wav`',
+        ),
+        (
+            'say = "audio/tone.wav"',
+            'say = "stories/one.toml"',
+            '9: `say` "stories/one.toml": not an audio file that can be decoded; a 16-bit WAV always can',
+        ),
+        (
+            'say = "audio/tone.wav"',
+            'say = "audio/tone.wav"\ntype = "hi"',
+            '7: turn "yes" has `say` and `type` to do: give it one of say, text, noise, type',
+        ),
+        (
+            'say = "audio/tone.wav"',
+            "",
+            '7: turn "yes" has nothing to do: give it one of say, text, noise, type',
+        ),
+        ('say = "audio/tone.wav"', 'press = "12#"', "9: `press` in a turn is not yet supported; take it out"),
+        ('type = "snow"', 'type = "  "', "14: `type` is empty"),
+        ('id = "cut"', 'id = "yes"', '13: a second turn with the id "yes"'),
+        (
+            'scenario = "simple_handoff"',
+            'scenario = "simple_handof"',
+            '2: no scenario "simple_handof"; did you mean `simple_handoff`?',
+        ),
+        (
+            'agent = "greeter"',
+            'agent = "greater"',
+            '3: no agent "greater" in this scenario; did you mean `greeter`?',
+        ),
+        (
+            'agent = "haikuWriter"}',
+            'agent = "haikuwriter"}',
+            '11: no agent "haikuwriter" in this scenario; did you mean `haikuWriter`?',
+        ),
+        (
+            'handoffs = ["haikuWriter"]',
+            'handoffs = ["x"]',
+            '22: no agent "x" in this scenario; there is `greeter`, `haikuWriter`',
+        ),
+        ('handoffs = ["haikuWriter"]', "handoffs = [1]", "22: `handoffs` takes a list of texts, not 1"),
+        (
+            'handoffs = ["haikuWriter"]',
+            "handoffs = []",
+            "19: `handoff` can never come: [expect] says that there are no handoffs",
+        ),
+        (
+            'upstream = "engine"',
+            'upstream = "cassette:a.jsonl"',
+            '4: upstream "cassette:a.jsonl" is not yet supported; write upstream = "engine"',
+        ),
+        ('codec = "opus"', 'codec = "pcmu"', '6: codec "pcmu" is not yet supported; write codec = "opus"'),
+        ('codec = "opus"', "net = {loss = 0.02}", "6: `net` in [media] is not yet supported; take it out"),
+        (
+            '{name = "other"}',
+            '{nmae = "other"}',
+            "25: unknown key `nmae` in an expected tool; did you mean `name`?",
+        ),
+        ('{name = "other"}', '"other"', "25: `tools` takes a list of tables, not 'other'"),
+        (
+            '{name = "other"}',
+            '{name = "other", dead_air_ms = 5}',
+            "25: `dead_air_ms` in an expected tool is not yet supported; take it out",
+        ),
+        (
+            'like = "haiku"',
+            'like = "(haiku"',
+            "27: `like` is not a regular expression: missing ), unterminated subpattern at position 0",
+        ),
+        (
+            '{who = "agent", like = "haiku"}',
+            '{who = "agnt", like = "haiku"}',
+            '27: `who` is "agent" or "caller", not \'agnt\'',
+        ),
+        (
+            '{who = "agent", like = "haiku"}',
+            '{who = "agent"}',
+            "27: an expected transcript has either `like` or `never`",
+        ),
+        (
+            "underruns = 0",
+            "underuns = 0",
+            "30: unknown key `underuns` in [budget]; did you mean `underruns`?",
+        ),
+        (
+            "underruns = 0",
+            "delivered_pct = 99.5",
+            "30: `delivered_pct` in [budget] is not yet supported; take it out",
+        ),
+        (
+            "bridge_added_p95_ms = 60",
+            "bridge_added_p95_ms = inf",
+            "29: `bridge_added_p95_ms` must be 0 or more, not inf",
+        ),
+        (
+            "expect = {ignore = true}",
+            "expect = {ignore = true, unheard_in_context = true}",
+            "20: write false: what nobody heard must not stay in the context",
+        ),
+        ('id = "yes"', 'id = "yes"\nexpekt = 1', "9: unknown key `expekt` in a turn; did you mean `expect`?"),
+    ],
+)
+def test_one_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    at_first = GOOD.replace(old, new, 1)
+    assert at_first != GOOD
+    assert problem in problems_of(tmp_path, at_first)
+
+
+def test_an_interruption_that_can_never_come_is_refused(tmp_path: Path) -> None:
+    text = edited('heard = "topic"', "stop_within_ms = 300")
+    assert problems_of(tmp_path, text) == [
+        "11: `stop_within_ms` can never come true: nobody is interrupted by a turn after agent_speech_end; "
+        "start it after agent_speech_start"
+    ]
+
+
+def test_a_spoken_turn_cannot_be_expected_to_be_ignored(tmp_path: Path) -> None:
+    text = edited('heard = "topic"', "ignore = true")
+    assert problems_of(tmp_path, text) == ["11: only a `noise` can be ignored: this turn says something"]
+
+
+def test_turns_at_fixed_times_must_not_overlap(tmp_path: Path) -> None:
+    text = edited('after = "agent_speech_end", delay_ms = 250', 'after = "call_start", delay_ms = 1000')
+    text = text.replace(
+        'after = "agent_speech_start", delay_ms = 1200', 'after = "call_start", delay_ms = 1100'
+    )
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.startswith("15: the turn before it still plays then: 1")
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = (
+        edited('id = "yes"', "id = 7")
+        .replace('who = "agent", like', 'woh = "agent", like')
+        .replace("[media]", "[midea]")
+    )
+    problems = problems_of(tmp_path, text)
+    assert [int(problem.split(":")[0]) for problem in problems] == [5, 8, 27, 27]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('name = "x"\nscenario = = 3\n', "2: not TOML: Invalid value (at line 2, column 12)"),
+        ('name = "x', "1: not TOML: "),
+        ('name = "no turns"\nscenario = "simple_handoff"', "1: no turns: a story has at least one [[turn]]"),
+        ('[[turn]]\ntype = "x"', "1: no scenario: write scenario ="),
+        ("turn = 3", "1: `turn` takes a list in [ ], not 3"),
+        (f"a = {'[' * 5000}{']' * 5000}", "1: not TOML: nested too deeply"),
+    ],
+)
+def test_a_file_that_is_no_story_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    assert any(found.startswith(problem) for found in problems_of(tmp_path, text))
+
+
+def test_a_missing_a_binary_and_a_huge_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoryError, match=r"none\.toml: cannot be read: No such file"):
+        load_story(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(StoryError, match=r"binary\.toml:1: not UTF-8 text"):
+        load_story(tmp_path / "binary.toml")
+    (tmp_path / "huge.toml").write_bytes(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(StoryError, match=r"huge\.toml: \d+ bytes are no story"):
+        load_story(tmp_path / "huge.toml")
+
+
+def test_silence_is_not_taken_for_speech(tmp_path: Path) -> None:
+    write_tone(tmp_path / "audio" / "mute.wav", level=0)
+    text = edited('say = "audio/tone.wav"', 'say = "audio/mute.wav"')
+    assert problems_of(tmp_path, text) == ['9: `say` "audio/mute.wav": nothing but silence in it']
+
+
+def test_any_rate_and_channels_become_24_khz_mono(tmp_path: Path) -> None:
+    for rate, channels in ((8_000, 1), (44_100, 2), (48_000, 1)):
+        write_tone(tmp_path / "audio" / "other.wav", rate=rate, channels=channels)
+        story = story_of(tmp_path, edited('say = "audio/tone.wav"', 'say = "audio/other.wav"'))
+        assert story.turns[0].sound is not None
+        assert abs(pcm.samples_of(story.turns[0].sound.pcm) - 12_000) <= 60
+
+
+def test_text_is_spoken_by_another_synthesiser(tmp_path: Path) -> None:
+    story = story_of(tmp_path, edited('say = "audio/tone.wav"', 'text = "-t yes, please"'))
+    sound = story.turns[0].sound
+    assert sound is not None
+    assert 400 < sound.ms < 3000
+
+
+def test_without_a_synthesiser_the_refusal_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert problems_of(tmp_path, edited('say = "audio/tone.wav"', 'text = "hello"')) == [
+        '9: `text` "hello": text is spoken by one of flite, espeak-ng: install one, or say a WAV file instead'
+    ]
+
+
+def test_lines_are_found_in_every_shape_of_toml() -> None:
+    text = '''a = 1
+b.c = """
+x = 9
+[y]
+"""  # [z]
+"q.r" = [ # first
+  {k = 1, "l m" = ']'},
+
+  {k = [2,
+        3]},
+]
+[t.u]
+v = {w = {x = "}"}}
+[[s]]
+[[s.n]]
+d = 1979-05-27T07:32:00Z
+[[s]]
+e = true
+'''
+    lines = lines_of(text)
+    assert lines["b", "c"] == 2
+    assert lines["q.r",] == 6
+    assert lines["q.r", 0, "l m"] == 7
+    assert lines["q.r", 1, "k", 1] == 10
+    assert lines["t", "u"] == 12
+    assert lines["t", "u", "v", "w", "x"] == 13
+    assert lines["s", 0] == 14
+    assert lines["s", 0, "n", 0, "d"] == 16
+    assert lines["s", 1, "e"] == 18
