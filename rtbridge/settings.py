@@ -77,6 +77,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("OPENAI_BASE_URL", "RTBRIDGE_OPENAI_BASE_URL", "openai_base_url"),
         description="Base URL of the OpenAI API (OPENAI_BASE_URL without prefix).",
     )
+    upstream_api_key: SecretStr | None = Field(
+        None, description="Key for an upstream given as URL, if it wants one."
+    )
     model: str = Field("gpt-realtime", description="Realtime model asked for upstream.")
     tracing: bool = Field(
         False, description="Ask the provider to trace sessions, and let the Agents SDK trace."
