@@ -156,6 +156,7 @@ class FarUpstream:
         done = {"id": response_id, "status": "cancelled", "status_details": {"reason": "client_cancelled"}}
         result = [{"type": "response.done", "response": done}]
         if item_id:
+            self.items[item_id].done = True
             item = {"id": item_id, "type": "message", "role": "assistant", "status": "incomplete"}
             result.insert(0, {"type": "response.output_item.done", "response_id": response_id, "item": item})
         return result
