@@ -2,10 +2,12 @@
 // Browser APIs come in as arguments, so all of it runs under `node --test` with fakes. It shows nothing and
 // remembers no conversation: whatever happens leaves through `on`, as `{type: "page.…"}` for the call itself
 // and as parsed objects for what the server says on `oai-events`.
+import { iceServers } from "./ice.js";
 import { answerProblem, microphoneProblem } from "./words.js";
 
 export const CALLS_PATH = "/v1/realtime/calls";
 export const ANSWER_MS = 15_000; // until the server has answered the offer
+export const ICE_SERVERS_MS = 2_000; // longest wait for the list of ICE servers; without it, none
 export const MEDIA_MS = 10_000; // from the answer until ICE has found a path
 const CHANNEL = "oai-events";
 const MAX_MESSAGE = 65_536; // characters; the server sends and takes no more than 64 KiB a message
@@ -34,7 +36,7 @@ export async function listScenarios(fetch) {
  *
  * browser: {fetch, RTCPeerConnection, getUserMedia, clock: {setTimeout, clearTimeout}}; getUserMedia is
  *   undefined where the origin is not secure.
- * options: {scenario, agent, iceServers, on: {event, microphone, sound}}
+ * options: {scenario, agent, on: {event, microphone, sound}}
  *   on.event(object) hears everything; on.microphone(stream) and on.sound(stream) are told once each.
  */
 export function createCall(browser, options) {
@@ -105,6 +107,7 @@ class Call {
     if (!getUserMedia) throw new CallProblem({ kind: "insecure_origin" });
     if (!RTCPeerConnection) throw new CallProblem({ kind: "no_webrtc" });
     this.#tell({ type: "page.connecting", step: "microphone" });
+    const servers = this.#askIceServers(); // while the person is asked for the microphone
     const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
     const microphone = await getUserMedia({ audio }).catch((error) => {
       throw new CallProblem(microphoneProblem(error), error);
@@ -114,7 +117,8 @@ class Call {
     this.#options.on.microphone?.(microphone);
 
     this.#tell({ type: "page.connecting", step: "server" });
-    const peer = new RTCPeerConnection({ iceServers: this.#options.iceServers ?? [] });
+    const peer = new RTCPeerConnection({ iceServers: await servers });
+    if (this.#closed) return peer.close();
     this.#peer = peer;
     this.#listen(peer);
     for (const track of microphone.getAudioTracks()) {
@@ -134,6 +138,20 @@ class Call {
     this.#timer = this.#browser.clock.setTimeout(() => {
       if (["new", "checking"].includes(peer.iceConnectionState)) this.#fail({ kind: "no_media_path" });
     }, MEDIA_MS);
+  }
+
+  async #askIceServers() {
+    const { clock, fetch } = this.#browser;
+    const request = new AbortController();
+    const late = clock.setTimeout(() => request.abort(), ICE_SERVERS_MS);
+    try {
+      const response = await fetch(CALLS_PATH, { method: "OPTIONS", signal: request.signal });
+      return response.ok ? iceServers(response.headers.get("Link")) : [];
+    } catch {
+      return []; // whether the server is there at all, the offer will tell
+    } finally {
+      clock.clearTimeout(late);
+    }
   }
 
   async #post(sdp) {

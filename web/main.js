@@ -62,7 +62,6 @@ function connect() {
   const mine = createCall(browser, {
     scenario: state.scenario,
     agent: state.pick,
-    iceServers: listing?.ice_servers ?? [],
     on: {
       event(event) {
         dispatch(event);

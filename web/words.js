@@ -67,17 +67,8 @@ const PROBLEMS = {
 const ENDINGS = {
   hangup: "you hung up",
   left: "you left the page",
-  max_duration: "the longest call time was reached",
-  max_call: "the longest call time was reached",
-  media_lost: "nothing more was heard from your side",
-  peer_lost: "nothing more was heard from your side",
-  hold_timeout: "nothing more was heard from your side",
-  connect_timeout: "no audio got through in time",
-  upstream_lost: "the model's side went away",
-  upstream_refused: "the model's side refused the call",
-  draining: "the server is shutting down",
-  shutdown: "the server is shutting down",
-  agent_hangup: "the agent hung up",
+  caller_hangup: "you hung up",
+  ended: "it was over",
 };
 
 /** Tell a problem to a person: `{kind, ...facts}` -> `{kind, title, advice}`. Unknown kinds are told too. */
@@ -90,10 +81,14 @@ export function tellProblem(problem) {
   return { kind, title, advice };
 }
 
-/** Why a call ended, as the end of a sentence: "hangup" -> "you hung up". Unknown reasons are read out. */
+/**
+ * Why a call ended, as the end of a sentence: "hangup" -> "you hung up". A server's own words ("the caller did not
+ * come back") are said as they are, and a code it has no words for is read out.
+ */
 export function tellEnding(reason) {
   const plain = typeof reason === "string" && reason.trim() ? reason.trim() : "of an unknown reason";
-  return Object.hasOwn(ENDINGS, plain) ? ENDINGS[plain] : plain.replaceAll("_", " ");
+  if (Object.hasOwn(ENDINGS, plain)) return ENDINGS[plain];
+  return plain.includes(" ") ? plain : plain.replaceAll("_", " ");
 }
 
 /** Which problem a failed getUserMedia is. Names: Media Capture and Streams, getUserMedia() errors. */
