@@ -13,8 +13,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from agents.realtime import RealtimeSession
-
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import asks, journal
 from rtbridge.core.call import Call, Hangup, Note, Plan, ToCaller, ToUpstream
@@ -24,7 +22,7 @@ from rtbridge.core.leg import CallerLeg, LegGone, LegMessage, LegResumed, LegSus
 from rtbridge.core.server_events import handle_upstream
 from rtbridge.errors import RtbridgeError
 from rtbridge.settings import Settings
-from rtbridge.upstream.model import BridgeModel
+from rtbridge.upstream.model import BridgeModel, BridgeSession
 from rtbridge.upstream.port import Upstream
 
 Record = Callable[[str, int, journal.Entry], None]
@@ -77,12 +75,12 @@ class Session:
         self.call = Call(self._plan, new_id=new_id, now=self._opened_s)
         self._model = BridgeModel(self._ask)
         context = scenario.new_context(call_id=call_id, agent=agent, transcript=self._transcript)
-        self._agents: RealtimeSession = RealtimeSession(
+        self._agents = BridgeSession(
             self._model,
             scenario.agents[agent],
             context,
-            model_config={"initial_model_settings": scenario.session_settings(model=settings.model)},
-            run_config={"tracing_disabled": not settings.tracing, "async_tool_calls": True},
+            settings=scenario.session_settings(model=settings.model),
+            tracing=settings.tracing,
         )
 
     async def run(self) -> str:
@@ -146,26 +144,18 @@ class Session:
             self._act()
             raise
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._drain_agents(), name="agents")
-                async for event in self._upstream.events():
-                    if handle_upstream(self.call, event, self._time()):
-                        self._act()
-                        await self._model.deliver(event)
+            async for event in self._upstream.events():
+                if handle_upstream(self.call, event, self._time()):
                     self._act()
-        except* RtbridgeError as trouble:
-            lost = _first(trouble)
+                    await self._model.deliver(event)
+                self._act()
+        except RtbridgeError as lost:
             self.call.note(journal.UpstreamFailed(str(lost)))
             self._act()
-            raise lost from None
+            raise
         finally:
             await self._agents.close()
         raise _Ended("the upstream ended")
-
-    async def _drain_agents(self) -> None:
-        """Keep the SDK's own queue empty; what it tells us, we knew from the wire."""
-        async for _event in self._agents:
-            pass
 
     async def _keep_time(self) -> None:
         while True:

@@ -78,6 +78,7 @@ class Handoff:
     call_id: str
     to: str
     since_s: float
+    configured: bool = False  # the new agent's session was handed in
     instructions: str | None = None
     answered: bool = False
 
@@ -207,6 +208,7 @@ class Call:
         agent = self.agent
         if self.handoff is not None and not self.handoff.answered:
             agent = self.handoff.to
+            self.handoff.configured = True
             self.handoff.instructions = session.get("instructions")
         given = session.get("audio", {}).get("input", {})
         if "turn_detection" in given and not self.arbiter.session:
@@ -231,6 +233,8 @@ class Call:
     def _tool_output(self, call_id: str, output: str, now: float) -> None:
         name, arguments, since = self.tools.pop(call_id, ("", "", now))
         handoff = self.handoff
+        if handoff is not None and handoff.call_id == call_id and not handoff.configured:
+            handoff = self.handoff = None  # it failed: its output is an error for the old agent to talk about
         if handoff is not None and handoff.call_id == call_id:
             handoff.answered = True
             self.arbiter.tool_output(call_id, output, now, cause="handoff", instructions=handoff.instructions)
