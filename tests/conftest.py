@@ -1,0 +1,78 @@
+"""What every test stands on: no network but loopback, no settings but its own, and counts that `make accept` raises."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtbridge.settings import Settings
+
+ACCEPT = os.environ.get("RTBRIDGE_ACCEPT") == "1"
+ACCEPT_FOLDER = Path(__file__).resolve().parent.parent / "accept"
+
+Count = Callable[[int, int], int]
+KeepFigures = Callable[[str, dict[str, Any]], None]
+
+
+class NetworkRefused(RuntimeError):
+    """A test reached for an address that is not loopback."""
+
+
+def _is_near(host: Any) -> bool:
+    if host in (None, "", b"", "localhost", b"localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(
+            (host.decode() if isinstance(host, bytes) else str(host)).split("%")[0]
+        ).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_far_addresses(event: str, args: tuple[Any, ...]) -> None:
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = args[1]
+        if isinstance(address, tuple) and not _is_near(address[0]):
+            raise NetworkRefused(f"{event} to {address[0]}: tests stay on loopback")
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        try:
+            ipaddress.ip_address(str(args[0]))  # a number asks no name server
+        except ValueError:
+            if not _is_near(args[0]):
+                raise NetworkRefused(f"{event} of {args[0]!r}: tests stay on loopback") from None
+
+
+sys.addaudithook(_refuse_far_addresses)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("RTBRIDGE_", "OPENAI_")) and name != "RTBRIDGE_ACCEPT":
+            monkeypatch.delenv(name)
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+
+
+@pytest.fixture(scope="session")
+def count() -> Count:
+    """Give how often a costly check is repeated: `count(reduced, full)`; RTBRIDGE_ACCEPT=1 runs full."""
+    return lambda reduced, full: full if ACCEPT else reduced
+
+
+@pytest.fixture(scope="session")
+def keep_figures() -> KeepFigures:
+    """Write what a check measured to accept/<name>.json under `make accept`; else nothing is written."""
+
+    def keep(name: str, figures: dict[str, Any]) -> None:
+        if ACCEPT:
+            ACCEPT_FOLDER.mkdir(exist_ok=True)
+            (ACCEPT_FOLDER / f"{name}.json").write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n")
+
+    return keep
