@@ -1,0 +1,29 @@
+"""CallContext: what a tool may know of the call it works for, and the only place to remember something in it.
+
+A tool gets it as `ctx.context` of its `RunContextWrapper` or `ToolContext`. One call, one context: it outlives
+handoffs, so what one agent has found out (who the caller is, what was verified) the next one finds here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Said = tuple[str, str]
+"""(who, what was heard of it); who is an agent's name or `user`."""
+
+
+def _nothing_yet() -> Sequence[Said]:
+    return ()
+
+
+@dataclass(slots=True)
+class CallContext:
+    """One call, as its tools see it."""
+
+    scenario_id: str
+    agent: str  # who speaks now; handoffs move it
+    call_id: str = ""
+    transcript: Callable[[], Sequence[Said]] = _nothing_yet  # what was said so far, in order, as heard
+    state: dict[str, Any] = field(default_factory=dict)  # the scenario's own
