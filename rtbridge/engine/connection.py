@@ -27,9 +27,7 @@ from rtbridge.errors import BadRequest, Closed, RtbridgeError
 log = logging.getLogger(__name__)
 
 MAX_DELTA_SAMPLES: Final = audio.samples_of_ms(200)
-SLICE_BYTES: Final = (
-    500 * 48
-)  # appended audio is heard half a second at a time, so the loop is never held for long
+MAX_UNSENT: Final = 1_000  # events
 T = TypeVar("T")
 
 

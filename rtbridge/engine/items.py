@@ -90,6 +90,7 @@ class Items:
 
     def __init__(self) -> None:
         self._items: list[Item] = []
+        self._by_id: dict[str, Item] = {}
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items)
@@ -99,7 +100,7 @@ class Items:
 
     def find(self, item_id: str) -> Item | None:
         """Return the item with this id, if there is one."""
-        return next((item for item in reversed(self._items) if item.id == item_id), None)
+        return self._by_id.get(item_id)
 
     @property
     def last_id(self) -> str | None:
@@ -131,12 +132,14 @@ class Items:
                 )
             index = self._items.index(before) + 1
         self._items.insert(index, item)
+        self._by_id[item.id] = item
         self.forget_old_audio()
         return self._items[index - 1].id if index else None
 
     def remove(self, item: Item) -> None:
         """Take `item` out."""
         self._items.remove(item)
+        del self._by_id[item.id]
 
     def oldest_over_limit(self) -> Item | None:
         """Return the item that has to go for the bound to hold, or None."""
