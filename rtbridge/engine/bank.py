@@ -1,0 +1,55 @@
+"""Choosing from a bank of texts the one that is about what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from rtbridge.engine.brain_file import Entry
+from rtbridge.engine.heard import plain
+from rtbridge.engine.meaning import Meaning
+
+ABOUT_ENOUGH: Final = 0.62  # likeness from which an entry counts as being about a subject
+
+
+def about(entries: Sequence[Entry], subject: str, meaning: Meaning) -> Entry | None:
+    """Return the entry that is about `subject`: by a word of it first, by meaning else; None for neither."""
+    words = _stems(subject)
+    by_word = [(len(words & _stems(" ".join(entry.about))), -i) for i, entry in enumerate(entries)]
+    count, minus_i = max(by_word)
+    if count:
+        return entries[-minus_i]
+    vector = meaning.vector(subject)
+    likeness = [
+        float((meaning.vectors(entry.about) @ vector).max()) if entry.about else 0.0 for entry in entries
+    ]
+    best = int(np.argmax(likeness))
+    return entries[best] if likeness[best] >= ABOUT_ENOUGH else None
+
+
+SMALL_WORDS = frozenset("a an the my our your his her their of in on at and or with for to some it".split())  # noqa: SIM905
+
+
+def _stems(text: str) -> set[str]:
+    """Return the words of `text` that carry meaning, without the commonest endings."""
+    out = set()
+    for word in plain(text).replace("-", " ").split():
+        if word in SMALL_WORDS:
+            continue
+        bare = word.removesuffix("'s")
+        for ending, instead in (
+            ("ies", "y"),
+            ("ves", "f"),
+            ("es", ""),
+            ("s", ""),
+            ("ing", ""),
+            ("y", ""),
+            ("e", ""),
+        ):
+            if bare.endswith(ending) and len(bare) - len(ending) >= 3:
+                bare = bare.removesuffix(ending) + instead
+                break
+        out.add(bare.rstrip("y") if len(bare) > 3 else bare)
+    return out

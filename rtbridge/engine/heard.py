@@ -1,0 +1,156 @@
+"""What was heard, made comparable: text for matching, and the numbers, phones and dates in it.
+
+Ears write what is said in many ways: "206-135-1246", "Two oh six, one three five, twelve forty six", "May
+1st, 1990". Slots want one. Everything here is a pure function of the text and English only.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Final, Literal
+
+UNITS: Final = {
+    "zero": 0, "oh": 0, "o": 0, "nought": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
+    "seven": 7, "eight": 8, "nine": 9,
+}  # fmt: skip
+TEENS: Final = {
+    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+    "seventeen": 17, "eighteen": 18, "nineteen": 19,
+}  # fmt: skip
+TENS: Final = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+}  # fmt: skip
+ORDINALS: Final = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
+    "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14,
+    "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19,
+    "twentieth": 20, "thirtieth": 30,
+}  # fmt: skip
+REPEATS: Final = {"double": 2, "triple": 3}
+MONTHS: Final = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november", "december",
+)  # fmt: skip
+FILLERS: Final = frozenset({"um", "uh", "er", "erm", "hmm", "ah", "well", "like", "basically", "actually"})
+YES: Final = frozenset(
+    {"yes", "yeah", "yep", "yup", "sure", "okay", "ok", "absolutely", "definitely", "certainly", "correct", "right",
+     "please", "alright", "indeed", "course", "mhm", "uh-huh", "exactly", "totally"}
+)  # fmt: skip
+NO: Final = frozenset({"no", "nope", "nah", "never", "wrong", "incorrect", "negative"})
+SMALL: Final = frozenset(
+    {"please", "thanks", "thank", "you", "of", "do", "that", "that's", "it", "is", "it's", "the", "a", "go", "ahead",
+     "i", "would", "i'd", "love", "to", "fine", "good", "i'm", "am", "not", "now", "so", "much", "very", "and"}
+)  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Return `text` in lower case, without punctuation but apostrophes and hyphens in words, one space apart."""
+    kept = re.sub(r"[^\w\s'-]|(?<!\w)[-']|[-'](?!\w)", " ", text.lower().replace("’", "'"))
+    return " ".join(kept.split())
+
+
+def content(text: str) -> str:
+    """Return `plain(text)` without hesitations; all of it when there is nothing else."""
+    words = plain(text).split()
+    return " ".join(word for word in words if word not in FILLERS) or " ".join(words)
+
+
+def yes_no(text: str) -> Literal["yes", "no"] | None:
+    """Return what a short answer says; None when it says more than yes or no, or both, or neither."""
+    words = content(text).split()
+    if any(word not in YES | NO | SMALL for word in words):
+        return None
+    says_no = any(word in NO for word in words) or words[:1] == ["not"]
+    says_yes = any(word in YES - {"please"} for word in words) or words in (["please"], ["please", "do"])
+    if says_no:
+        return None if says_yes and words[0] in YES else "no"
+    return "yes" if says_yes else None
+
+
+def digits(text: str) -> str:
+    """Return all digits said in `text`, in order, whether in figures or in words ("" for none).
+
+    >>> digits("two oh six, double five, twelve forty six")
+    '206551246'
+    """
+    words = re.findall(r"\d+|[a-z]+", text.lower())
+    out = ""
+    repeat = 1
+    for i, word in enumerate(words):
+        before = words[i - 1] if i else ""
+        if word in REPEATS:
+            repeat = REPEATS[word]
+            continue
+        if word.isdigit():
+            out += word * repeat
+        elif word in UNITS:
+            if before in TENS and UNITS[word] and repeat == 1:
+                out = out[:-1] + str(UNITS[word])  # "forty six" is 46, not 406
+            elif word != "o" or out:
+                out += str(UNITS[word]) * repeat
+        elif word in TEENS or word in TENS:
+            out += str(TEENS.get(word, 0) or TENS[word]) * repeat
+        elif word == "hundred" and before in UNITS:
+            out += "00"
+        repeat = 1
+    return out
+
+
+def phone(text: str) -> str | None:
+    """Return a North American number in `text` as "(206) 135-1246", or None."""
+    found = digits(text)
+    if len(found) == 11 and found[0] == "1":
+        found = found[1:]
+    return f"({found[:3]}) {found[3:6]}-{found[6:]}" if len(found) == 10 else None
+
+
+def day(text: str) -> str | None:
+    """Return a calendar date in `text` (month before day in figures) as "1990-05-01", or None."""
+    lower = text.lower()
+    if match := re.search(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b", lower):
+        return _date(int(match[1]), int(match[2]), int(match[3]))
+    if match := re.search(r"\b(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})\b", lower):
+        return _date(_century(match[3]), int(match[1]), int(match[2]))
+    words = re.findall(r"\d+|[a-z]+", re.sub(r"(\d)(?:st|nd|rd|th)\b", r"\1", lower))
+    for i, word in enumerate(words):
+        if word in MONTHS or (len(word) >= 3 and word in {month[:3] for month in MONTHS} | {"sept"}):
+            month = next(n for n, name in enumerate(MONTHS, 1) if name.startswith(word[:3]))
+            found, rest = _day_of_month(words[i + 1 :])
+            if found is None:  # "the first of May 1990"
+                found, _ = _day_of_month(words[max(i - 3, 0) : i])
+                rest = words[i + 1 :]
+            year = digits(" ".join(rest))
+            if found is not None and len(year) in (2, 4):
+                return _date(_century(year), month, found)
+    return None
+
+
+def _day_of_month(words: list[str]) -> tuple[int | None, list[str]]:
+    words = [word for word in words if word not in {"the", "of", "and"}]
+    for i, word in enumerate(words[:2]):
+        after = words[i + 1] if i + 1 < len(words) else ""
+        if word.isdigit() and len(word) <= 2:
+            return int(word), words[i + 1 :]
+        if word in TENS and after in ORDINALS:
+            return TENS[word] + ORDINALS[after], words[i + 2 :]
+        if word in ORDINALS or word in TEENS:
+            return ORDINALS.get(word) or TEENS[word], words[i + 1 :]
+        if word in TENS and TENS[word] <= 30 and after in UNITS and UNITS[after]:
+            return TENS[word] + UNITS[after], words[i + 2 :]
+        if UNITS.get(word):
+            return UNITS[word], words[i + 1 :]
+    return None, words
+
+
+def _century(year: str) -> int:
+    if len(year) == 4:
+        return int(year)
+    return int(year) + (1900 if int(year) > 30 else 2000)
+
+
+def _date(year: int, month: int, day_of_month: int) -> str | None:
+    try:
+        return date(year, month, day_of_month).isoformat()
+    except ValueError:
+        return None

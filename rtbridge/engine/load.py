@@ -1,0 +1,90 @@
+"""All parts of the engine, loaded once per process and warmed up.
+
+The first run of a model allocates and is slow, so each is run once here and not in somebody's call. The
+example utterances of the brains are measured by a thread of their own: a call needs them only after its
+greeting, and what they are needed for waits for them.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtbridge.core.pcm import RATE, silence
+from rtbridge.engine import models
+from rtbridge.engine.brain import Brain, load_brains
+from rtbridge.engine.foreign import Foreigner
+from rtbridge.engine.http_wits import HttpWits
+from rtbridge.engine.meaning import Meaning, load_meaning
+from rtbridge.engine.parts import EngineParts, TextModel, VadConfig, Wits
+from rtbridge.engine.stt import MoonshineEars, load_moonshine
+from rtbridge.engine.text_model import BrainText
+from rtbridge.engine.tts import HibariVoice, load_hibari
+from rtbridge.engine.vad import SileroModel, SileroVad, load_silero
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    silero: SileroModel
+    ears: MoonshineEars
+    voice: HibariVoice
+    meaning: Meaning
+
+
+_loaded: dict[Path | None, _Models] = {}
+_lock = threading.Lock()
+
+
+def _models(model_dir: Path | None) -> _Models:
+    with _lock:
+        if model_dir not in _loaded:
+            fresh = _Models(
+                load_silero(model_dir),
+                load_moonshine(model_dir),
+                load_hibari(model_dir),
+                load_meaning(model_dir),
+            )
+            SileroVad(fresh.silero, VadConfig()).feed(silence(RATE // 10))
+            spoken = b"".join(s.pcm for s in fresh.voice.speak("Hello, haikuish.", voice="sage", speed=1.0))
+            fresh.ears.transcribe(spoken)
+            _loaded[model_dir] = fresh
+        return _loaded[model_dir]
+
+
+def load_parts(
+    *,
+    brains: Path | None = None,
+    model_dir: Path | None = None,
+    brain_url: str = "",
+    brain_model: str = "",
+    brain_api_key: str | None = None,
+) -> EngineParts:
+    """Return an engine's parts, ready to use. Blocking: 1 to 3 s the first time in a process.
+
+    `brains` is a folder of scenario folders with a `brain.toml` each. With `brain_url` a text endpoint
+    thinks in place of the offline lines. Raises MissingPart or ScenarioError.
+    """
+    files = load_brains(brains)
+    loaded = _models(model_dir)
+    wits: Wits
+    text: TextModel
+    if brain_url:
+        wits = text = HttpWits(brain_url, brain_model, brain_api_key)
+    else:
+        wits = brain = Brain(files, loaded.meaning)
+        text = BrainText(brain, Foreigner(loaded.meaning))
+        loaded.meaning.warm(brain.examples())
+    return EngineParts(
+        vad=lambda config: SileroVad(loaded.silero, config),
+        ears=loaded.ears,
+        voice=loaded.voice,
+        wits=wits,
+        text=text,
+    )
+
+
+def report(parts: EngineParts) -> dict[str, str]:
+    """Return what the engine runs on: package versions, and how its wits think."""
+    thinking = "text endpoint" if isinstance(parts.wits, HttpWits) else "offline lines"
+    return {**models.versions(), "wits": thinking}
