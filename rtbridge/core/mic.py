@@ -23,7 +23,9 @@ from rtbridge.core.pcm import RATE, SAMPLE_BYTES, ms_of_samples, samples_of, sam
 RTP_RATE: Final = 48_000  # RFC 7587 §4.1: the RTP clock of Opus, whatever rate is decoded
 TICKS_PER_SAMPLE: Final = RTP_RATE // RATE
 FADE_SAMPLES: Final = samples_of_ms(5)
-DRAIN_RATE: Final = 1.02  # how much faster than real time the allowance refills: clocks differ, browsers resample
+DRAIN_RATE: Final = (
+    1.02  # how much faster than real time the allowance refills: clocks differ, browsers resample
+)
 
 Repair = Callable[[int], bytes]
 """`repair(samples) -> pcm`: what is known or guessed of a loss of that many samples; at most that many, from its
@@ -70,7 +72,7 @@ class MicTimeline:
         counts.packets += 1
         self._drain(now_s)
         if self._sequence is None:
-            counts.anchored = 1
+            counts.anchored += 1
             return self._pass(sequence, timestamp, pcm)
         step = _signed(sequence - self._sequence, 16)
         if step == 0:
@@ -94,8 +96,12 @@ class MicTimeline:
         filler = self._fill(gap, lost=step > 1)
         return filler + self._pass(sequence, timestamp, _fade_in(pcm))
 
+    def restart(self) -> None:
+        """Begin anew with the next packet, whatever its numbers: the sender is another one."""
+        self._sequence = None
+
     def _drain(self, now_s: float) -> None:
-        if self._sequence is not None:
+        if self.samples:
             self._ahead = max(0.0, self._ahead - (now_s - self._asked_s) * RATE * DRAIN_RATE)
         self._asked_s = now_s
 

@@ -1,0 +1,102 @@
+"""The caller's microphone road: RTP packets in, gap-free 24 kHz PCM out, at once and on the loop.
+
+Unprotected packets go through the receive buffer, the decoder and MicTimeline in one call: no thread, no queue, no
+task. The repair of losses has its place between the buffer and the timeline (MicTimeline's `repair`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from rtbridge.core.leg import Hear
+from rtbridge.core.mic import MicTimeline
+from rtbridge.rtc.codec import CodecError, OpusDecoder
+from rtbridge.rtc.jitter import JitterBuffer
+from rtbridge.rtc.rtp import RtpPacket
+
+SILENT_S: Final = 0.5  # a stream must have been silent so long before another SSRC takes its place
+
+
+class Ears:
+    """One caller's audio stream. Not thread-safe; used on one loop."""
+
+    def __init__(self, *, payload_type: int, failed: Callable[[Exception], None]) -> None:
+        """`failed` is told what `hear` raised: a bug of ours, for the owner to end the call with."""
+        self._payload_type = payload_type
+        self._failed = failed
+        self._decoder = OpusDecoder()
+        self._buffer: JitterBuffer[RtpPacket] = JitterBuffer()
+        self._timer: asyncio.TimerHandle | None = None
+        self._ssrc: int | None = None
+        self._heard_s = 0.0
+        self.timeline = MicTimeline()
+        self.hear: Hear | None = None
+        self.wrong = 0  # packets of another payload type
+        self.undecodable = 0
+
+    @property
+    def buffer(self) -> JitterBuffer[RtpPacket]:
+        """The receive buffer, for its counts."""
+        return self._buffer
+
+    def accepts(self, ssrc: int, now_s: float) -> bool:
+        """Tell whether packets of `ssrc` belong to the caller's voice: one stream at a time."""
+        return self._ssrc in (None, ssrc) or now_s - self._heard_s >= SILENT_S
+
+    def packet(self, packet: RtpPacket, now_s: float) -> None:
+        """Take one authenticated packet whose SSRC was accepted."""
+        if packet.payload_type != self._payload_type:
+            self.wrong += 1
+            return
+        if packet.ssrc != self._ssrc:
+            if self._ssrc is not None:
+                self._decoder.reset()
+                counts, self._buffer = self._buffer.counts, JitterBuffer()
+                self._buffer.counts = counts
+                self.timeline.restart()
+            self._ssrc = packet.ssrc
+        self._heard_s = now_s
+        due = self._buffer.push(packet.sequence, packet, now_s)
+        if due:
+            self._deliver(due, now_s)
+        self._arm()
+
+    def stop(self) -> None:
+        """Forget what waits; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        deadline = self._buffer.deadline()
+        if deadline is None:
+            self.stop()
+        elif self._timer is None or self._timer.when() != deadline:
+            self.stop()
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._give_up)
+
+    def _give_up(self) -> None:
+        self._timer = None
+        now_s = asyncio.get_running_loop().time()
+        self._deliver(self._buffer.poll(now_s), now_s)
+        self._arm()
+
+    def _deliver(self, due: list[tuple[int, RtpPacket]], now_s: float) -> None:
+        try:
+            self._pass(due, now_s)
+        except Exception as error:  # noqa: BLE001 - a callback's border: the loop would only log it
+            self._failed(error)
+
+    def _pass(self, due: list[tuple[int, RtpPacket]], now_s: float) -> None:
+        for sequence, packet in due:
+            try:
+                pcm = self._decoder.decode(packet.payload)
+            except CodecError:
+                # Not counted as heard: the next packet's timestamp tells the timeline how much is missing.
+                self.undecodable += 1
+                continue
+            line = self.timeline.add(sequence=sequence, timestamp=packet.timestamp, pcm=pcm, now_s=now_s)
+            if line and self.hear is not None:
+                self.hear(line)

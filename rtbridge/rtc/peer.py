@@ -1,0 +1,365 @@
+"""One caller's WebRTC leg: an offer in, an answer out, and from then on a `core.leg.CallerLeg`.
+
+aiortc does SDP, ICE, DTLS and SCTP, behind a parsed offer and a source gate; audio is ours (media, ears, speaker).
+Callbacks of aiortc and of the loop only note what happened, in the one inbox that `events()` reads. No task is
+owned but the one that closes; timers are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCDtlsTransport,
+    RTCIceCandidate,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+
+from rtbridge.core.leg import Hear, LegEvent, LegGone, LegMessage, LegResumed, LegSuspended, LegUp, Pull
+from rtbridge.errors import BadOffer, Closed
+from rtbridge.rtc import private, sockets
+from rtbridge.rtc.answer import finish_answer
+from rtbridge.rtc.candidates import MAX_KEPT, CandidatePolicy, parse_fragment
+from rtbridge.rtc.channel import EventChannel
+from rtbridge.rtc.ears import Ears
+from rtbridge.rtc.guard import Gate, GatedProtocol
+from rtbridge.rtc.media import MediaRoad
+from rtbridge.rtc.offer import Offer, parse_offer
+from rtbridge.rtc.speaker import Speaker
+
+INBOX: Final = 512  # leg events; a client may send 200 messages at once
+RESERVED: Final = 8  # places in the inbox that messages do not take
+WATCH_S: Final = 0.25  # how often life is looked for
+REPORT_S: Final = 1.0
+FLUSH_S: Final = 0.25  # how long close() waits for the last events to leave
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfig:
+    """What the settings say about media."""
+
+    media_addresses: tuple[str, ...] = ()  # local addresses to bind; all but loopback when empty
+    ports: range | None = None  # UDP ports; any when None
+    advertised_address: str = ""  # put into answers instead of the bound ones (NAT 1:1)
+    private_candidates: bool = False  # check private addresses that an offer names
+    connect_timeout_s: float = 15.0
+    suspend_after_s: float = 3.0
+
+
+class Peer:
+    """A `CallerLeg` over WebRTC. Used once: answer, attach, events, close."""
+
+    def __init__(self, config: PeerConfig) -> None:
+        self._config = config
+        self._loop = asyncio.get_running_loop()
+        self._addresses = sockets.host_addresses(config.media_addresses)
+        self._policy = CandidatePolicy(
+            loopback=any(address in ("127.0.0.1", "::1") for address in self._addresses),
+            private=config.private_candidates,
+        )
+        self._inbox: asyncio.Queue[LegEvent] = asyncio.Queue(INBOX)
+        self._channel = EventChannel(
+            clock=self._loop.time, opened=self._maybe_up, message=self._message, broken=self._end
+        )
+        self._offer: Offer | None = None
+        self._pc: RTCPeerConnection | None = None
+        self._ice: RTCIceTransport | None = None
+        self._gate: Gate | None = None
+        self._ears: Ears | None = None
+        self._speaker: Speaker | None = None
+        self._media: MediaRoad | None = None
+        self._hear: Hear | None = None
+        self._pull: Pull | None = None
+        self._candidates_room = MAX_KEPT
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._closing: asyncio.Task[None] | None = None
+        self._media_up = self._up = self._suspended = self._ended = False
+        self._alive_s = 0.0
+        self._connected_s: float | None = None
+        self._lost_messages = 0
+
+    # -- set-up -------------------------------------------------------------------------------------------
+    async def answer(self, offer_sdp: str) -> str:
+        """Return the SDP answer, with all our candidates; media starts by itself when the caller connects.
+
+        Raises BadOffer for an offer that is none, Unavailable when no socket can be bound. The leg is closed then.
+        """
+        if self._pc is not None or self._closing is not None:
+            raise Closed("a Peer answers one offer")
+        offer = self._offer = parse_offer(offer_sdp, self._policy)
+        self._candidates_room -= len(offer.candidates)
+        try:
+            return await self._answer(offer)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _answer(self, offer: Offer) -> str:
+        pc = self._pc = RTCPeerConnection(
+            RTCConfiguration(
+                iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE
+            )  # no STUN: see sockets.py
+        )
+        pc.on("connectionstatechange", self._state_changed)
+        pc.on("datachannel", self._channel.offered)
+        pc.addTransceiver("audio", direction="sendrecv")
+        transceiver, dtls, ice = private.peer_parts(pc)
+        private.take_over_media(transceiver, functools.partial(self._media_started, dtls))
+        await pc.setRemoteDescription(RTCSessionDescription(offer.as_sdp(), "offer"))
+        if pc.sctp is not None:
+            private.intercept_sctp(pc.sctp, admit=self._channel.admit_chunk, failed=self._sctp_failed)
+        self._ice = ice
+        connection = private.connection_of(ice)
+        gate = self._gate = Gate(
+            ufrag=connection.local_username, checked=functools.partial(private.has_succeeded, connection)
+        )
+        ssrc = private.sending_ssrc(transceiver)
+        ears = self._ears = Ears(payload_type=offer.opus_payload_type, failed=self._failed)
+        ears.hear = self._hear
+        media = self._media = MediaRoad(
+            ears=ears,
+            ssrc=ssrc,
+            payload_type=offer.opus_payload_type,
+            clock=self._loop.time,
+            transmit=functools.partial(self._transmit, connection),
+            alive=self._alive,
+        )
+        self._speaker = Speaker(send=media.send, failed=self._failed, phase=ssrc)
+        self._speaker.pull = self._pull
+
+        def protocol() -> GatedProtocol:
+            return GatedProtocol(
+                connection, gate, clock=self._loop.time, media=media.received, alive=self._alive
+            )
+
+        private.replace_gathering(
+            connection,
+            functools.partial(
+                sockets.gather, connection, protocol, bind=self._addresses, ports=self._config.ports
+            ),
+        )
+        await pc.setLocalDescription()
+        self._after("connect", self._config.connect_timeout_s, self._connect_timed_out)
+        return finish_answer(
+            pc.localDescription.sdp,
+            offer,
+            cname=media.cname,
+            advertised_address=self._config.advertised_address,
+        )
+
+    async def add_candidates(self, fragment: str) -> None:
+        """Take trickled candidates (`application/trickle-ice-sdpfrag`, RFC 8840).
+
+        Raises BadOffer for what does not parse and for an ICE restart, which a new offer does instead; Closed
+        before answer() and after close().
+        """
+        if self._offer is None or self._ice is None or self._closing is not None:
+            raise Closed("this leg takes no candidates")
+        parsed = parse_fragment(fragment, self._policy, mid=self._offer.transport_mid)
+        if parsed.ufrag not in (None, self._offer.ufrag):
+            raise BadOffer(
+                "SDP a=ice-ufrag is not the offer's: there is no ICE restart, make a new call and offer",
+                code="ice_restart",
+                param="sdp",
+            )
+        for candidate in parsed.candidates[: self._candidates_room]:
+            self._candidates_room -= 1
+            await self._ice.addRemoteCandidate(
+                RTCIceCandidate(
+                    component=1,
+                    foundation=candidate.foundation,
+                    ip=candidate.address,
+                    port=candidate.port,
+                    priority=candidate.priority,
+                    protocol="udp",
+                    type=candidate.type,
+                )
+            )
+
+    # -- CallerLeg ----------------------------------------------------------------------------------------
+    def attach(self, *, pull: Pull, hear: Hear) -> None:
+        """Connect the audio road (see CallerLeg)."""
+        self._pull, self._hear = pull, hear
+        if self._speaker is not None:
+            self._speaker.pull = pull
+        if self._ears is not None:
+            self._ears.hear = hear
+
+    async def events(self) -> AsyncIterator[LegEvent]:
+        """Yield what happens to the leg; ends after LegGone."""
+        while True:
+            event = await self._inbox.get()
+            yield event
+            if isinstance(event, LegGone):
+                return
+
+    def send(self, text: str) -> None:
+        """Queue one JSON event for `oai-events`; what cannot be sent is counted."""
+        self._channel.send(text)
+
+    @property
+    def rtt_ms(self) -> float:
+        """The round trip by the caller's RTCP reports; 0 until the first one."""
+        return 0.0 if self._media is None else self._media.round_trip.ms
+
+    def stats(self) -> dict[str, float]:
+        """Return counters of the leg; names are `part.what`, units in the name where not packets or frames."""
+        counts: dict[str, float] = {
+            "channel.received": self._channel.received,
+            "channel.sent": self._channel.sent,
+            "channel.unsent": self._channel.unsent,
+            "channel.undecodable": self._channel.undecodable,
+            "channel.inbox_full": self._lost_messages,
+        }
+        if self._speaker is not None and self._ears is not None and self._media is not None:
+            speaker, line, buffer = self._speaker.counts, self._ears.timeline, self._ears.buffer.counts
+            counts |= {f"speaker.{name}": getattr(speaker, name) for name in speaker.__slots__}
+            counts |= {f"mic.{name}": getattr(line.counts, name) for name in line.counts.__slots__}
+            counts |= {f"jitter.{name}": getattr(buffer, name) for name in buffer.__slots__}
+            counts |= {f"rtp.drop.{cause}": count for cause, count in self._media.drops.items()}
+            counts["mic.samples"] = line.samples
+            counts["mic.undecodable"] = self._ears.undecodable
+            counts["mic.wrong_payload_type"] = self._ears.wrong
+            counts["rtp.sent"] = self._media.sent
+            counts["rtp.unsent"] = self._media.unsent
+            counts["rtt_ms"] = self.rtt_ms
+            counts["downlink.fraction_lost"] = self._media.round_trip.fraction_lost
+            if self._media.reception is not None:
+                counts["uplink.lost"] = self._media.reception.lost
+                counts["uplink.jitter_ms"] = self._media.reception.jitter_ms
+        if self._gate is not None:
+            counts |= {f"gate.drop.{cause}": count for cause, count in self._gate.drops.items()}
+        return counts
+
+    async def close(self) -> None:
+        """End the leg; idempotent. When it returns, no task, timer, socket or thread of it is left."""
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        await self._channel.drained(FLUSH_S)
+        self._end("closed")
+        if self._gate is not None:
+            self._gate.closed = True
+        if self._media is not None:
+            self._media.bye()
+        if self._pc is not None:
+            await self._pc.close()
+            self._pc.remove_all_listeners()
+        if self._ice is not None:
+            await private.settled(self._ice)
+
+    # -- what happens -------------------------------------------------------------------------------------
+    def _media_started(self, dtls: RTCDtlsTransport) -> None:
+        if self._media_up or self._ended:
+            return
+        assert self._gate is not None
+        assert self._media is not None
+        assert self._speaker is not None
+        self._media_up = self._gate.media_up = True
+        self._media.open(*private.srtp_sessions(dtls))
+        self._alive_s = self._loop.time()
+        self._speaker.start()
+        self._after("report", REPORT_S, self._report)
+        self._maybe_up()
+
+    def _maybe_up(self) -> None:
+        if self._media_up and self._channel.is_open and not self._up and not self._ended:
+            self._up = True
+            self._cancel("connect")
+            self._post(LegUp())
+            self._after("watch", WATCH_S, self._watch)
+
+    def _message(self, text: str) -> None:
+        if self._ended:
+            return
+        if self._inbox.qsize() >= INBOX - RESERVED:
+            self._lost_messages += 1
+        else:
+            self._post(LegMessage(text))
+
+    def _alive(self) -> None:
+        now_s = self._loop.time()
+        gap_s, self._alive_s = now_s - self._alive_s, now_s
+        if self._suspended and not self._ended:
+            self._suspended = False
+            if self._speaker is not None:
+                self._speaker.muted = False
+            self._post(LegResumed(gap_ms=int(gap_s * 1000)))
+
+    def _watch(self) -> None:
+        silent_s = self._loop.time() - self._alive_s
+        if not self._suspended and silent_s >= self._config.suspend_after_s:
+            self._suspended = True
+            assert self._speaker is not None
+            self._speaker.muted = True
+            self._post(LegSuspended(f"nothing came from the caller for {silent_s:.1f} s"))
+        self._after("watch", WATCH_S, self._watch)
+
+    def _report(self) -> None:
+        assert self._media is not None
+        self._media.report()
+        self._after("report", REPORT_S, self._report)
+
+    def _connect_timed_out(self) -> None:
+        missing = "oai-events was not opened" if self._media_up else "no media connection"
+        self._end(f"connect timeout: {missing} within {self._config.connect_timeout_s:g} s")
+
+    def _state_changed(self) -> None:
+        state = None if self._pc is None else self._pc.connectionState
+        if state == "failed":
+            lost = "consent lost: the caller answers no more" if self._media_up else "ICE or DTLS failed"
+            self._end(lost)
+        elif state == "closed":
+            self._end("the caller closed the connection")
+
+    def _sctp_failed(self, error: BaseException) -> None:
+        self._end(f"malformed data channel packet ({type(error).__name__})")
+
+    def _failed(self, error: Exception) -> None:
+        logger.error("leg.failed", exc_info=error)
+        self._end(f"internal error ({type(error).__name__})")
+
+    def _end(self, reason: str) -> None:
+        """Note LegGone, once, and let nothing more happen on its own."""
+        if self._ended:
+            return
+        self._ended = True
+        for name in tuple(self._timers):
+            self._cancel(name)
+        if self._speaker is not None:
+            self._speaker.stop()
+        if self._ears is not None:
+            self._ears.stop()
+            self._ears.hear = None
+        self._post(LegGone(reason))
+
+    def _post(self, event: LegEvent) -> None:
+        self._inbox.put_nowait(event)
+
+    def _transmit(self, connection: private.Connection, datagram: bytes) -> bool:
+        way = private.selected(connection)
+        if way is None or way[0].is_closing():
+            return False
+        way[0].sendto(datagram, way[1])
+        return True
+
+    def _after(self, name: str, delay_s: float, call: Callable[[], None]) -> None:
+        self._cancel(name)
+        self._timers[name] = self._loop.call_later(delay_s, call)
+
+    def _cancel(self, name: str) -> None:
+        if (timer := self._timers.pop(name, None)) is not None:
+            timer.cancel()
