@@ -189,7 +189,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(page_root: Path | None = None, **given: Any) -> AsyncIterator[Running]:
+async def running(
+    page_root: Path | None = None, *, listen: bool = True, **given: Any
+) -> AsyncIterator[Running]:
     settings = Settings(**given)
     board = FakeBoard()
     legs: list[FakeLeg] = []
@@ -208,5 +210,10 @@ async def running(page_root: Path | None = None, **given: Any) -> AsyncIterator[
         now_s=lambda: now_s[0],
         wall_s=lambda: 1_700_000_000.0,
     )
-    async with listening(bridge.web, "127.0.0.1", 0) as port, aiohttp.ClientSession() as client:
-        yield Running(bridge, board, legs, port, client, now_s)
+    async with aiohttp.ClientSession() as client:
+        up = Running(bridge, board, legs, 0, client, now_s)
+        if not listen:
+            yield up
+            return
+        async with listening(bridge.web, "127.0.0.1", 0) as up.port:
+            yield up

@@ -73,6 +73,7 @@ class Keyring:
         self._now_s = now_s
         self._wall_s = wall_s
         self._secrets: dict[bytes, ClientSecret] = {}
+        self._sweep_s = now_s()
 
     @property
     def keyless(self) -> bool:
@@ -126,9 +127,11 @@ class Keyring:
                 "A client secret cannot mint another; use a caller key.", code="secret_cannot_mint"
             )
         now_s = self._now_s()
-        for digest, known in list(self._secrets.items()):
-            if known.expires_s <= now_s and (known.call_id is None or not alive(known.call_id)):
-                del self._secrets[digest]
+        if now_s >= self._sweep_s or len(self._secrets) >= MOST_SECRETS:
+            self._sweep_s = now_s + LEAST_TTL_S
+            for digest, known in list(self._secrets.items()):
+                if known.expires_s <= now_s and (known.call_id is None or not alive(known.call_id)):
+                    del self._secrets[digest]
         if len(self._secrets) >= MOST_SECRETS:
             soonest_s = min(known.expires_s for known in self._secrets.values())
             raise TooManyRequests(

@@ -202,6 +202,7 @@ def test_a_secret_whose_call_runs_survives_its_expiry() -> None:
     clock[0] = 11.0
     ring.mint(Grant(""), alive=lambda call_id: call_id == "rtc_1")
     assert ring.identify(f"Bearer {value}") == grant
+    clock[0] = 21.0
     ring.mint(Grant(""), alive=lambda _call_id: False)
     with pytest.raises(Unauthorized):
         ring.identify(f"Bearer {value}")
