@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, Generic, Self, TypeVar
 
+from rtbridge.core import pcm as audio
 from rtbridge.engine.connection import Connection, random_id
 from rtbridge.engine.parts import EngineParts
 from rtbridge.errors import Closed, UpstreamLost
 
+MAX_BACKLOG_SAMPLES: Final = 2 * audio.RATE
 MAX_FRAMES: Final = 256  # in flight one way; a sender waits beyond it
 C = TypeVar("C")
 
@@ -100,9 +102,14 @@ class MemoryClient:
             return
 
     async def close(self) -> None:
-        """End the connection and wait until nothing of it runs; idempotent."""
+        """End the connection and wait until nothing of it runs; idempotent. A failure of it was logged and is kept."""
         self._wire.close()
-        await self._served
+        await asyncio.wait([self._served])
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Return what the engine's side died of, if it did."""
+        return self._served.exception() if self._served.done() and not self._served.cancelled() else None
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,7 +131,9 @@ def connect_in_memory(
     """
     near, far = MemoryWire.pair()
     connection = Connection(far, parts, model=model, new_id=new_id, prompt_id=prompt_id)
-    return MemoryClient(near, asyncio.get_running_loop().create_task(connection.run()))
+    served = asyncio.get_running_loop().create_task(connection.run())
+    served.add_done_callback(lambda _: far.close())
+    return MemoryClient(near, served)
 
 
 class MemoryUpstream(Generic[C]):
@@ -149,7 +158,8 @@ class MemoryUpstream(Generic[C]):
         self._model = model
         self._client: MemoryClient | None = None
         self._pump: asyncio.Task[None] | None = None
-        self._unsent: deque[Mapping[str, Any]] = deque()
+        self._unsent: deque[tuple[Mapping[str, Any], int]] = deque()  # event, samples of audio in it
+        self._unsent_samples = 0
         self._more = asyncio.Event()
         self._closed = False
 
@@ -163,22 +173,37 @@ class MemoryUpstream(Generic[C]):
             while True:
                 await self._more.wait()
                 while self._unsent:
-                    await client.send(self._unsent.popleft())
+                    event, samples = self._unsent.popleft()
+                    self._unsent_samples -= samples
+                    await client.send(event)
                 self._more.clear()
         except Closed:
             return
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Queue one client event. Raises Closed after close()."""
+        self._queue(event, 0)
+
+    def _queue(self, event: Mapping[str, Any], samples: int) -> None:
         if self._closed:
             raise Closed("the upstream is closed")
-        self._unsent.append(event)
+        self._unsent.append((event, samples))
+        self._unsent_samples += samples
         self._more.set()
 
     def send_audio(self, pcm: bytes) -> int:
-        """Queue `input_audio_buffer.append`. Memory is never behind by seconds: returns 0."""
-        self.send({"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode("ascii")})
-        return 0
+        """Queue `input_audio_buffer.append` of 24 kHz mono s16le; return the ms of older audio this pushed out.
+
+        Audio is pushed out beyond 2 s of backlog, when the engine does not keep up; other events never are.
+        """
+        event = {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode("ascii")}
+        self._queue(event, audio.samples_of(pcm))
+        before = self._unsent_samples
+        while self._unsent_samples > MAX_BACKLOG_SAMPLES:
+            oldest = next(i for i, (_, samples) in enumerate(self._unsent) if samples)
+            self._unsent_samples -= self._unsent[oldest][1]
+            del self._unsent[oldest]
+        return audio.ms_of_samples(before - self._unsent_samples)
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Yield server events. Raises UpstreamLost when the engine ended it."""
@@ -186,7 +211,7 @@ class MemoryUpstream(Generic[C]):
         async for event in self._client:
             yield event
         if not self._closed:
-            raise UpstreamLost("the engine in memory has ended")
+            raise UpstreamLost(f"the engine in memory has ended: {self._client.failure!r}")
 
     async def close(self) -> None:
         """End it; idempotent."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from rtbridge.engine import text_api
+from rtbridge.engine import text_answers, text_api
 from rtbridge.engine.connection import Connection, random_id
 from rtbridge.engine.parts import EngineParts, TextReply
 from rtbridge.errors import BadRequest, Closed, PeerError, RtbridgeError
@@ -122,7 +122,7 @@ class Engine:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await _json(request)
         question = text_api.chat_question(body)
-        answer = text_api.ChatAnswer(question, await self._ask(question), self._new_id, _wall_time_s())
+        answer = text_answers.ChatAnswer(question, await self._ask(question), self._new_id, _wall_time_s())
         if not question.stream:
             return web.json_response(answer.whole())
         include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
@@ -133,7 +133,7 @@ class Engine:
         body = await _json(request)
         question = text_api.responses_question(body)
         reply = await self._ask(question)
-        answer = text_api.ResponsesAnswer(question, body, reply, self._new_id, _wall_time_s())
+        answer = text_answers.ResponsesAnswer(question, body, reply, self._new_id, _wall_time_s())
         if not question.stream:
             return web.json_response(answer.whole())
         frames = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in answer.stream()]
@@ -173,9 +173,16 @@ async def _errors(request: web.Request, handler: Callable[[web.Request], Any]) -
         body = BadRequest(message, code=error.reason.lower().replace(" ", "_")).as_body()
         return web.json_response(body, status=error.status)
     except RtbridgeError as error:
-        detail = {"type": "server_error", "code": "server_error", "message": str(error), "param": None}
-        return web.json_response({"error": detail}, status=502)
+        return _server_error(str(error), 502)
+    except Exception as error:
+        log.error("the engine failed at %s %s", request.method, request.path, exc_info=error)
+        return _server_error(f"The engine failed: {type(error).__name__}.", 500)
     return found
+
+
+def _server_error(message: str, status: int) -> web.Response:
+    detail = {"type": "server_error", "code": "server_error", "message": message, "param": None}
+    return web.json_response({"error": detail}, status=status)
 
 
 class RunningEngine:
