@@ -1,0 +1,143 @@
+"""A whole call but its media: a session, a scripted engine in memory, and a caller leg that a test drives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rtbridge.agents.scenario import Scenario, load_scenario
+from rtbridge.core import journal, pcm
+from rtbridge.core.leg import Hear, LegEvent, LegGone, LegMessage, LegUp, Pull
+from rtbridge.engine.memory import MemoryUpstream
+from rtbridge.engine.parts import Act, Turn
+from rtbridge.session import Session
+from rtbridge.settings import Settings
+from rtbridge.upstream.port import Capabilities
+from scripted_engine import numbered_ids, scripted
+
+AGENTS = '''"""Two desks."""
+
+from agents import function_tool
+from agents.realtime import RealtimeAgent
+
+
+@function_tool
+def look_up(order: str) -> str:
+    """Look an order up."""
+    if order == "bad":
+        raise RuntimeError("secret inside")
+    return f"{order} is on its way"
+
+
+billing = RealtimeAgent(name="billing", instructions="You are billing.", tools=[look_up])
+front = RealtimeAgent(name="front", instructions="You are the front desk.", tools=[look_up], handoffs=[billing])
+start = front
+'''
+
+
+def scenario_in(folder: Path, agents: str = AGENTS) -> Scenario:
+    """Write a scenario of two agents with a tool and load it."""
+    home = folder / "desks"
+    home.mkdir(exist_ok=True)
+    (home / "agents.py").write_text(agents)
+    return load_scenario(home)
+
+
+@dataclass
+class TestLeg:
+    """A caller leg whose every 20 ms is the test's."""
+
+    __test__ = False
+    rtt_ms: float = 0.0
+    closed: bool = False
+    told: list[dict[str, Any]] = field(default_factory=list)
+    heard: bytearray = field(default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        self.inbox: asyncio.Queue[LegEvent] = asyncio.Queue()
+
+    def attach(self, *, pull: Pull, hear: Hear) -> None:
+        self.pull, self.hear = pull, hear
+
+    async def events(self) -> AsyncIterator[LegEvent]:
+        while True:
+            event = await self.inbox.get()
+            yield event
+            if isinstance(event, LegGone):
+                return
+
+    def send(self, text: str) -> None:
+        assert not self.closed
+        self.told.append(json.loads(text))
+
+    def stats(self) -> dict[str, float]:
+        return {}
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def say(self, event: dict[str, Any]) -> None:
+        self.inbox.put_nowait(LegMessage(json.dumps(event)))
+
+    async def pass_ms(self, ms: int, audio: bytes = b"") -> None:
+        """Let time pass in 20 ms frames, saying `audio`."""
+        for at in range(0, ms // pcm.FRAME_MS * pcm.FRAME_BYTES, pcm.FRAME_BYTES):
+            await asyncio.sleep(pcm.FRAME_MS / 1000)
+            self.heard += self.pull(pcm.FRAME_SAMPLES)
+            self.hear(audio[at : at + pcm.FRAME_BYTES].ljust(pcm.FRAME_BYTES, b"\0"))
+
+    def events_told(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.told if event["type"] == kind]
+
+
+class CallRig:
+    """One call; `async with` runs its session."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        answer: Callable[[Turn], Iterable[Act]],
+        *,
+        agent: str | None = None,
+        is_engine: bool = True,
+        **parts: Any,
+    ) -> None:
+        ids = numbered_ids()
+        self.leg = TestLeg()
+        self.journal: list[tuple[int, journal.Entry]] = []
+        self.upstream = MemoryUpstream(
+            scripted(answer, **parts),
+            capabilities=Capabilities(is_engine=is_engine, word_times=True),
+            new_id=ids,
+        )
+        self.session = Session(
+            call_id="rtc_1",
+            scenario=scenario,
+            agent=agent or scenario.start,
+            leg=self.leg,
+            upstream=self.upstream,
+            settings=Settings(max_call_s=60),
+            record=lambda call_id, at_ms, entry: self.journal.append((at_ms, entry)),
+            new_id=ids,
+        )
+
+    async def __aenter__(self) -> CallRig:
+        self._run = asyncio.get_running_loop().create_task(self.session.run())
+        self.leg.inbox.put_nowait(LegUp())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leg.inbox.put_nowait(LegGone("the caller hung up"))
+        await self._run
+
+    async def ended(self) -> str:
+        """Return why the call ended, once it has."""
+        return await self._run
+
+    def entries(self, *kinds: type[journal.Entry]) -> list[Any]:
+        return [entry for _, entry in self.journal if isinstance(entry, kinds)]

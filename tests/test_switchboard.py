@@ -1,0 +1,115 @@
+"""Admission, failure borders and draining of the switchboard."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtbridge.core import journal
+from rtbridge.core.leg import LegGone, LegUp
+from rtbridge.engine.memory import MemoryUpstream
+from rtbridge.errors import NotFound, TooManyRequests, Unavailable
+from rtbridge.replay.clock import on_virtual_time
+from rtbridge.settings import Settings
+from rtbridge.switchboard import Switchboard
+from rtbridge.upstream.port import Capabilities, Upstream
+from scripted_engine import scripted
+from session_rig import TestLeg, scenario_in
+
+
+def board(tmp_path: Path, *, record: Any = lambda *_: None, **settings: Any) -> Switchboard:
+    def dial() -> Upstream:
+        return MemoryUpstream(scripted(lambda turn: []), capabilities=Capabilities())
+
+    scenario = scenario_in(tmp_path)
+    return Switchboard(
+        settings=Settings(**settings), scenarios={scenario.id: scenario}, dial=dial, record=record
+    )
+
+
+@on_virtual_time()
+async def test_an_unknown_scenario_or_agent_is_named_with_what_there_is(tmp_path: Path) -> None:
+    async with board(tmp_path) as switchboard:
+        with pytest.raises(NotFound, match="no scenario 'desk'; there are: desks"):
+            switchboard.reserve(scenario="desk", agent=None)
+        with pytest.raises(NotFound, match="no agent 'bill'; it has: front, billing"):
+            switchboard.reserve(scenario="desks", agent="bill")
+        assert switchboard.reserve(scenario="desks", agent="billing").agent == "billing"
+
+
+@on_virtual_time()
+async def test_a_full_board_refuses_until_a_place_is_given_back(tmp_path: Path) -> None:
+    async with board(tmp_path, max_calls=1) as switchboard:
+        place = switchboard.reserve(scenario="desks", agent=None)
+        with pytest.raises(Unavailable, match="All 1 lines are busy"):
+            switchboard.reserve(scenario="desks", agent=None)
+        place.release()
+        place.release()
+        switchboard.open(switchboard.reserve(scenario="desks", agent=None), leg := TestLeg())
+        with pytest.raises(Unavailable):
+            switchboard.reserve(scenario="desks", agent=None)
+        leg.inbox.put_nowait(LegGone("done"))
+        await switchboard.drain()
+        assert switchboard.live == 0
+        assert switchboard.ended == {"done": 1}
+        with pytest.raises(Unavailable, match="stopping"):
+            switchboard.reserve(scenario="desks", agent=None)
+
+
+@on_virtual_time()
+async def test_one_principal_has_its_share_and_no_more(tmp_path: Path) -> None:
+    async with board(tmp_path, max_calls_per_principal=1) as switchboard:
+        switchboard.reserve(scenario="desks", agent=None, principal="ann")
+        with pytest.raises(TooManyRequests, match="1 calls running"):
+            switchboard.reserve(scenario="desks", agent=None, principal="ann")
+        switchboard.reserve(scenario="desks", agent=None, principal="bob")
+
+
+@on_virtual_time()
+async def test_a_bug_in_one_call_ends_that_call_and_no_other(tmp_path: Path) -> None:
+    class Broken(TestLeg):
+        @property
+        def rtt_ms(self) -> float:
+            raise ZeroDivisionError("a bug")
+
+        @rtt_ms.setter
+        def rtt_ms(self, value: float) -> None: ...
+
+    entries: list[tuple[str, journal.Entry]] = []
+    async with board(tmp_path, record=lambda call, at, entry: entries.append((call, entry))) as switchboard:
+        sick, well = Broken(), TestLeg()
+        sick_id = switchboard.open(switchboard.reserve(scenario="desks", agent=None), sick)
+        well_id = switchboard.open(switchboard.reserve(scenario="desks", agent=None), well)
+        sick.inbox.put_nowait(LegUp())
+        well.inbox.put_nowait(LegUp())
+        await asyncio.sleep(1)
+        assert switchboard.leg(sick_id) is None
+        assert switchboard.leg(well_id) is well
+        assert sick.closed
+        assert switchboard.ended == {"internal error": 1}
+        assert [entry.event for call, entry in entries if call == sick_id][-1] == "call.closed"
+        assert switchboard.hangup(well_id, "deleted")
+        assert not switchboard.hangup("rtc_unknown", "deleted")
+
+
+@on_virtual_time()
+async def test_leaving_the_switchboard_hangs_up_what_still_runs(tmp_path: Path) -> None:
+    async with board(tmp_path) as switchboard:
+        switchboard.open(switchboard.reserve(scenario="desks", agent=None), leg := TestLeg())
+        await asyncio.sleep(0.1)
+    assert leg.closed
+    assert switchboard.ended == {"the server is stopping": 1}
+    assert leg.events_told("rtbridge.call.closed")[0]["reason"] == "the server is stopping"
+
+
+@on_virtual_time()
+async def test_call_ids_cannot_be_guessed(tmp_path: Path) -> None:
+    async with board(tmp_path) as switchboard:
+        ids = {
+            switchboard.open(switchboard.reserve(scenario="desks", agent=None), TestLeg()) for _ in range(8)
+        }
+        assert len(ids) == 8
+        assert all(call_id.startswith("rtc_") and len(call_id) >= 4 + 22 for call_id in ids)
