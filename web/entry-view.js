@@ -80,7 +80,7 @@ const KINDS = {
     const given = make("pre", { tabIndex: 0 });
     const output = make("pre", { tabIndex: 0 });
     const summary = make("summary", {}, make("code", { textContent: name }), took);
-    const heading = (textContent) => make("h3", { textContent });
+    const heading = (textContent) => make("p", { textContent });
     node.append(make("details", {}, summary, heading("Arguments"), given, heading("Result"), output));
     return (entry) => {
       node.setAttribute("aria-busy", String(!entry.done));

@@ -46,7 +46,7 @@ export function render(state, dom) {
   // A disabled field loses the focus to nowhere; give it to what the person needs next.
   if (!typing && dom.composer.contains(dom.document.activeElement)) dom.connect.focus();
   dom.words.disabled = dom.send.disabled = !typing;
-  dom.words.placeholder = typing ? "Or type instead of speaking" : "Connect to talk or type";
+  dom.words.placeholder = typing ? "Or type here" : "Connect to talk or type";
 
   dom.problem.hidden = !state.problem;
   texts(dom.problem, state.problem?.title ?? "", state.problem?.advice ?? "");
