@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from yarl import URL
 
+from rtbridge.errors import SettingsError
 from rtbridge.settings import Settings
 from rtbridge.upstream.port import Capabilities
-from rtbridge.upstream.websocket import WebSocketUpstream
+from rtbridge.upstream.websocket import WebSocketUpstream, redacted
 
 
 def dial_url(
@@ -20,8 +21,13 @@ def dial_url(
     """Return an upstream for a ws:// or wss:// URL; `model` is added to its query unless it names one itself.
 
     `safety_identifier` goes out as `OpenAI-Safety-Identifier`: a hash of the user, never the user.
+    Raises SettingsError when both `api_key` and the URL's user would go into the Authorization header.
     """
     target = URL(url)
+    if api_key and target.user:
+        raise SettingsError(
+            f"{redacted(url)}: give either a key or a user in the URL; both want the same header"
+        )
     if model and "model" not in target.query:
         target = target.update_query(model=model)
     headers = {}

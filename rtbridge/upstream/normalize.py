@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agents import Usage
 from agents.realtime import (
     AssistantMessageItem,
     AssistantText,
@@ -34,6 +33,7 @@ from agents.realtime import (
 )
 from agents.realtime.items import AssistantAudio, InputImage
 
+from agents import Usage
 from rtbridge.upstream.port import WireEvent
 
 Normalized = Sequence[RealtimeModelEvent]

@@ -129,6 +129,8 @@ class WebSocketUpstream:
             failure = UpstreamLost(f"{self._url} cannot be reached: {_reason(error)}")
         if failure is None and self._closed:
             failure = UpstreamLost(f"{self._url} was closed while it was being opened")
+        elif failure is None and self._failure:
+            failure = UpstreamLost(f"{self._url} came too late: {self._failure}")
         if failure is not None:
             await self.close()
             raise failure  # outside the except blocks, so that no context carries the key along
@@ -139,7 +141,7 @@ class WebSocketUpstream:
         """Queue one client event, in order; never blocks. Raises Closed after close()."""
         self._refuse_closed()
         if len(self._waiting) - len(self._audio) >= MAX_WAITING_EVENTS:
-            self._fail(f"{MAX_WAITING_EVENTS} events wait to be sent: it has stopped reading")
+            self._fail(f"{MAX_WAITING_EVENTS} events wait to be sent and it reads none")
             return
         self._put(_Waiting(event=json.dumps(event, separators=(",", ":"))))
 
@@ -295,7 +297,7 @@ def _parse(frame: bytes) -> WireEvent | None:
 
 def _reason(error: BaseException) -> str:
     """Return what broke, without the request that an aiohttp exception carries."""
-    if isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
         return "that is not a ws:// or wss:// URL"
     if isinstance(error, aiohttp.ClientConnectorError):
         inner = error.os_error

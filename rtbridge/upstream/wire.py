@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agents import FunctionTool
 from agents.exceptions import UserError
 from agents.realtime import RealtimeSessionModelSettings
+
+from agents import FunctionTool
 
 PCM = {"type": "audio/pcm", "rate": 24000}  # the only rate of PCM that GA Realtime knows
 

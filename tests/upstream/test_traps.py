@@ -1,0 +1,467 @@
+"""Every trap of the SDK and the protocol that a plain call, a tool call or a handoff can fall into, and its test.
+
+Numbers are those of the study of openai-agents 0.24 on which the seam was built. A trap in the wire's timing is
+the arbiter's, and is tested with it; a trap in the SDK is tested here, with its own session above our model.
+
+ 1  interrupt() does not stop the model         test_interrupting_the_session_stops_the_agent
+ 2  late audio after a barge-in is played       test_nothing_of_audio_passes_through_the_sdk
+ 3  the wrong item is truncated                 test_a_barge_in_on_the_wire_makes_the_sdk_ask_for_nothing
+ 5  audio_interrupted at every turn             test_a_barge_in_on_the_wire_makes_the_sdk_ask_for_nothing
+ 7  response.create while the caller speaks     test_a_tool_output_asks_for_no_response_of_its_own
+ 9  parallel tools are not joined               test_parallel_tools_give_one_output_each_as_they_finish
+10  unknown tool: dead air                      test_an_unknown_tool_is_answered_like_every_other
+10  pending approval: dead air                  test_a_tool_that_wants_approval_waits_and_runs_when_it_is_given
+                                                test_a_tool_that_nobody_approves_is_refused_in_the_end
+11  a tool's error ends the session             test_a_tool_that_raises_is_answered_and_the_session_lives
+                                                test_a_tool_guardrail_that_raises_is_answered_and_the_session_lives
+                                                test_a_handoff_that_raises_is_answered_and_the_agent_stays
+12  guardrails of the SDK run on deltas         test_nothing_of_audio_passes_through_the_sdk
+14  items in order of arrival                   test_items_take_their_place_after_the_item_they_name
+15  item.retrieve after each transcription      test_transcriptions_and_truncations_ask_for_nothing
+15  audio stays in the history                  test_audio_never_enters_the_sdks_history
+17  another voice at a handoff is an error      test_a_handoff_keeps_the_voice_and_never_sends_tracing_again
+18  the new agent speaks before its session     test_a_handoff_configures_the_session_before_it_gives_its_output
+20  a failed response is silent                 test_a_failed_response_ends_its_turn_whatever_is_in_it
+21  an invalid response.done is a deadlock      test_a_failed_response_ends_its_turn_whatever_is_in_it
+ -  bad events end the iteration                test_bad_events_never_raise_and_are_counted
+ -  unbounded queue nobody reads                test_the_session_queues_nothing
+ -  a call that was cut runs                    test_a_function_call_that_was_cut_does_not_run
+ -  one call id, two runs                       test_a_function_call_that_comes_twice_runs_once
+ -  a close by the server ends it quietly       test_websocket.py::test_every_close_nobody_asked_for_is_a_loss
+22  permessage-deflate                          test_websocket.py::test_it_offers_no_compression
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agents.realtime import RealtimeAgent, RealtimeSession, realtime_handoff
+from agents.tool_guardrails import (
+    ToolGuardrailFunctionOutput,
+    ToolInputGuardrailData,
+    tool_input_guardrail,
+)
+
+from agents import RunContextWrapper, function_tool
+from rtbridge.core.asks import Ask, ConfigureSession, StopSpeaking, ToolOutput, UserText
+from rtbridge.upstream.model import BridgeModel, BridgeSession
+from sdk_rig import Listener, agent_with, created, done, function_call, message, sdk
+
+AUDIO = "UklGRg" * 1000
+
+
+@function_tool
+async def weather(city: str) -> str:
+    return f"{city}: sunny"
+
+
+@function_tool(failure_error_function=None)
+async def broken() -> str:
+    raise RuntimeError("the secret is 42")
+
+
+async def test_interrupting_the_session_stops_the_agent() -> None:
+    async with sdk(agent_with()) as (rig, session):
+        await session.interrupt()
+        assert await rig.asked() == StopSpeaking()
+
+
+async def test_nothing_of_audio_passes_through_the_sdk() -> None:
+    ids = {"response_id": "resp_1", "item_id": "a1", "output_index": 0, "content_index": 0}
+    async with sdk(agent_with()) as (rig, _session):
+        for kind in ("response.output_audio.delta", "response.output_audio_transcript.delta"):
+            await rig.deliver({"type": kind, "event_id": "e", "delta": AUDIO, **ids})
+        await rig.deliver({"type": "response.output_audio.done", "event_id": "e", **ids})
+        assert rig.listener.events == []
+
+
+async def test_a_barge_in_on_the_wire_makes_the_sdk_ask_for_nothing() -> None:
+    async with sdk(agent_with()) as (rig, _session):
+        await rig.deliver(
+            created(),
+            {"type": "input_audio_buffer.speech_started", "item_id": "u1", "audio_start_ms": 100},
+            done(status="cancelled"),
+            {"type": "conversation.item.truncated", "item_id": "a1", "content_index": 0, "audio_end_ms": 40},
+        )
+        assert rig.listener.types == ["turn_started", "turn_ended"]
+        assert rig.asks.empty()
+
+
+async def test_a_tool_output_asks_for_no_response_of_its_own() -> None:
+    async with sdk(agent_with(weather)) as (rig, _session):
+        await rig.deliver(function_call("weather", '{"city": "Oslo"}'))
+        assert await rig.asked() == ToolOutput(call_id="call_1", output="Oslo: sunny")
+        assert rig.asks.empty()
+        assert rig.model.open_calls == {}
+
+
+async def test_parallel_tools_give_one_output_each_as_they_finish() -> None:
+    gate = asyncio.Event()
+
+    @function_tool
+    async def slow() -> str:
+        await gate.wait()
+        return "slow"
+
+    async with sdk(agent_with(weather, slow)) as (rig, _session):
+        await rig.deliver(
+            function_call("slow", call_id="call_s"),
+            function_call("weather", '{"city": "Rome"}', call_id="call_w"),
+            done(),
+        )
+        assert await rig.asked() == ToolOutput("call_w", "Rome: sunny")
+        assert rig.model.open_calls == {"call_s": "slow"}
+        gate.set()
+        assert await rig.asked() == ToolOutput("call_s", "slow")
+
+
+async def test_an_unknown_tool_is_answered_like_every_other() -> None:
+    async with sdk(agent_with(weather)) as (rig, _session):
+        await rig.deliver(function_call("nope"))
+        assert await rig.asked() == ToolOutput("call_1", "Tool nope not found")
+        await rig.deliver(function_call("weather", '{"city": "Oslo"}', call_id="call_2"))
+        assert await rig.output() == "Oslo: sunny"
+
+
+async def test_a_tool_that_wants_approval_waits_and_runs_when_it_is_given() -> None:
+    @function_tool(needs_approval=True)
+    async def refund() -> str:
+        return "refunded"
+
+    async with sdk(agent_with(refund)) as (rig, session):
+        await rig.deliver(function_call("refund"))
+        await rig.told_of("tool_approval_required")
+        assert rig.asks.empty()
+        assert rig.model.open_calls == {"call_1": "refund"}
+        await session.approve_tool_call("call_1")
+        assert await rig.output() == "refunded"
+
+
+async def test_a_tool_that_wants_approval_is_answered_when_it_is_refused() -> None:
+    @function_tool(needs_approval=True)
+    async def refund() -> str:
+        raise AssertionError("must not run")
+
+    async with sdk(agent_with(refund)) as (rig, session):
+        await rig.deliver(function_call("refund"))
+        await rig.told_of("tool_approval_required")
+        await session.reject_tool_call("call_1", rejection_message="Not today.")
+        assert await rig.output() == "Not today."
+
+
+async def test_a_tool_that_nobody_approves_is_refused_in_the_end() -> None:
+    @function_tool(needs_approval=True)
+    async def refund() -> str:
+        raise AssertionError("must not run")
+
+    async with sdk(agent_with(refund), approval_timeout_s=0.01) as (rig, _session):
+        await rig.deliver(function_call("refund"))
+        assert await rig.output() == "Nobody approved this in time, so it was not done."
+
+
+async def test_a_tool_that_raises_is_answered_and_the_session_lives() -> None:
+    async with sdk(agent_with(broken, weather)) as (rig, _session):
+        await rig.deliver(function_call("broken"))
+        answer = await rig.output()
+        assert answer["error"]["type"] == "tool_failed"
+        assert "42" not in json.dumps(answer)
+        await rig.deliver(function_call("weather", '{"city": "Oslo"}', call_id="call_2"))
+        assert await rig.output() == "Oslo: sunny"
+
+
+async def test_a_tool_guardrail_that_raises_is_answered_and_the_session_lives() -> None:
+    @tool_input_guardrail
+    def never(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
+        return ToolGuardrailFunctionOutput.raise_exception()
+
+    @function_tool(tool_input_guardrails=[never])
+    async def pay() -> str:
+        raise AssertionError("must not run")
+
+    async with sdk(agent_with(pay, weather)) as (rig, _session):
+        await rig.deliver(function_call("pay"))
+        assert (await rig.output())["error"]["type"] == "tool_failed"
+        await rig.deliver(function_call("weather", '{"city": "Oslo"}', call_id="call_2"))
+        assert await rig.output() == "Oslo: sunny"
+
+
+async def test_a_handoff_that_raises_is_answered_and_the_agent_stays() -> None:
+    async def on_handoff(_ctx: RunContextWrapper[Any]) -> None:
+        raise RuntimeError("no")
+
+    billing = agent_with(name="billing")
+    start = agent_with(weather, handoffs=[realtime_handoff(billing, on_handoff=on_handoff)])
+    async with sdk(start) as (rig, _session):
+        await rig.deliver(function_call("transfer_to_billing"))
+        assert (await rig.output())["error"]["type"] == "tool_failed"
+        await rig.deliver(function_call("weather", '{"city": "Oslo"}', call_id="call_2"))
+        assert await rig.output() == "Oslo: sunny"
+
+
+async def test_items_take_their_place_after_the_item_they_name() -> None:
+    async with sdk(agent_with()) as (rig, session):
+        for item_id, previous in (("u1", None), ("a1", "u1"), ("u0", "root"), ("u2", "u1")):
+            await rig.deliver(
+                message(
+                    "conversation.item.added",
+                    item_id,
+                    "user",
+                    {"type": "input_text", "text": item_id},
+                    previous_item_id=previous,
+                )
+            )
+        updates = [event for event in rig.listener.events if event.type == "item_updated"]
+        assert [event.item.previous_item_id for event in updates] == [None, "u1", None, "u1"]
+        assert [item.item_id for item in session._history] == ["u1", "u2", "a1", "u0"]
+
+
+async def test_transcriptions_and_truncations_ask_for_nothing() -> None:
+    async with sdk(agent_with()) as (rig, _session):
+        await rig.deliver(
+            message("conversation.item.added", "u1", "user", {"type": "input_audio", "transcript": None}),
+            {
+                "type": "conversation.item.input_audio_transcription.completed",
+                "item_id": "u1",
+                "content_index": 0,
+                "transcript": "hello",
+            },
+            {"type": "conversation.item.truncated", "item_id": "a1", "content_index": 0, "audio_end_ms": 40},
+        )
+        assert rig.listener.types == ["item_updated", "input_audio_transcription_completed"]
+        assert rig.asks.empty()
+
+
+async def test_audio_never_enters_the_sdks_history() -> None:
+    said = {"type": "output_audio", "audio": AUDIO, "transcript": "hi"}
+    async with sdk(agent_with()) as (rig, session):
+        await rig.deliver(
+            message("conversation.item.added", "u1", "user", {"type": "input_audio", "audio": AUDIO}),
+            message("response.output_item.added", "a1", "assistant", said),
+            message("response.output_item.done", "a1", "assistant", said),
+            message("conversation.item.retrieved", "a1", "assistant", said),
+            message("conversation.item.done", "a1", "assistant", said),
+        )
+        kept = json.dumps([item.model_dump() for item in session._history])
+        assert [item.item_id for item in session._history] == ["u1", "a1"]
+        assert '"hi"' in kept
+        assert AUDIO[:100] not in kept
+
+
+async def test_a_handoff_configures_the_session_before_it_gives_its_output() -> None:
+    billing = agent_with(weather, name="billing")
+    async with sdk(agent_with(handoffs=[billing])) as (rig, _session):
+        await rig.deliver(function_call("transfer_to_billing"), done())
+        first, second = await rig.asked(), await rig.asked()
+        assert isinstance(first, ConfigureSession)
+        assert first.session["instructions"] == "You are billing."
+        assert [tool["name"] for tool in first.session["tools"]] == ["weather"]
+        assert second == ToolOutput("call_1", '{"assistant": "billing"}')
+        await rig.deliver(function_call("weather", '{"city": "Oslo"}', call_id="call_2"))
+        assert await rig.output() == "Oslo: sunny"
+
+
+async def test_a_handoff_keeps_the_voice_and_never_sends_tracing_again() -> None:
+    asks: list[Ask] = []
+    arrived = asyncio.Event()
+
+    def ask(wish: Ask) -> None:
+        asks.append(wish)
+        if isinstance(wish, ToolOutput):
+            arrived.set()
+
+    model = BridgeModel(ask)
+    start = agent_with(handoffs=[agent_with(name="billing")])
+    voice: Any = {"audio": {"output": {"voice": "sage"}}}
+    async with BridgeSession(model, start, None, settings=voice, tracing=True):
+        await model.deliver(function_call("transfer_to_billing"))
+        await asyncio.wait_for(arrived.wait(), 5)
+    sessions = [wish.session for wish in asks if isinstance(wish, ConfigureSession)]
+    assert [one["audio"]["output"]["voice"] for one in sessions] == ["sage", "sage"]
+    assert [one.get("tracing") for one in sessions] == [{"workflow_name": "rtbridge"}, None]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"status": "failed", "status_details": {"type": "failed", "error": {"code": "insufficient_quota"}}},
+        {"status": "incomplete", "status_details": {"reason": "max_output_tokens"}},
+        {"status": "never heard of", "output": [{"type": "hologram"}]},
+        {"usage": {"input_tokens": "many"}, "output": None},
+    ],
+)
+async def test_a_failed_response_ends_its_turn_whatever_is_in_it(more: dict[str, Any]) -> None:
+    async with sdk(agent_with(weather)) as (rig, _session):
+        await rig.deliver(created(), done(**more))
+        assert rig.listener.types[-1] == "turn_ended"
+        await rig.deliver(created("resp_2"), function_call("weather", '{"city": "Oslo"}'), done("resp_2"))
+        assert await rig.output() == "Oslo: sunny"
+
+
+BAD: list[Any] = [
+    {},
+    {"type": 7},
+    {"type": ["response.done"]},
+    {"type": "response.done"},
+    {"type": "response.done", "response": "done"},
+    {"type": "response.created", "response": []},
+    {"type": "response.output_item.done", "item": None},
+    {"type": "response.output_item.done", "item": {"type": "function_call", "status": "completed"}},
+    {"type": "response.output_item.done", "item": {"type": "function_call", "name": "x", "call_id": 3}},
+    {
+        "type": "conversation.item.added",
+        "item": {"type": "message", "id": "i", "role": "ghost", "content": []},
+    },
+    {
+        "type": "conversation.item.added",
+        "item": {"type": "message", "id": "i", "role": "user", "content": "hi"},
+    },
+    {"type": "conversation.item.added", "item": {"type": "message", "role": "user"}},
+    {"type": "conversation.item.deleted", "item_id": None},
+    {"type": "conversation.item.input_audio_transcription.completed", "item_id": "u1"},
+    {"type": "error", "error": "everything"},
+]
+
+
+async def test_bad_events_never_raise_and_are_counted() -> None:
+    async with sdk(agent_with(weather)) as (rig, _session):
+        await rig.deliver(*BAD)
+        assert rig.model.unreadable == len(BAD)
+        assert rig.listener.events == []
+        await rig.deliver({"type": "response.hologram.delta"}, {"type": "error", "error": {"code": "odd"}})
+        assert rig.model.unreadable == len(BAD)
+        assert rig.listener.types == ["error"]
+        await rig.deliver(function_call("weather", '{"city": "Oslo"}'))
+        assert await rig.output() == "Oslo: sunny"
+
+
+async def test_parts_of_an_item_that_are_unknown_are_left_out() -> None:
+    async with sdk(agent_with()) as (rig, session):
+        await rig.deliver(
+            message(
+                "conversation.item.added",
+                "u1",
+                "user",
+                {"type": "input_text", "text": "look"},
+                {"type": "input_image", "image_url": "data:image/png;base64,AAAA"},
+                {"type": "hologram"},
+            ),
+            message("conversation.item.added", "s1", "system", {"type": "input_text", "text": "be kind"}),
+            message(
+                "conversation.item.added",
+                "a1",
+                "assistant",
+                {"type": "output_text", "text": "ok"},
+                {"type": "x"},
+            ),
+        )
+        kept = [item.model_dump() for item in session._history]
+        assert [len(item["content"]) for item in kept] == [2, 1, 1]
+        assert "base64" not in json.dumps(kept)
+
+
+async def test_the_session_queues_nothing() -> None:
+    async with sdk(agent_with(weather)) as (rig, session):
+        for number in range(200):
+            await rig.deliver(
+                created(f"r{number}"),
+                message("conversation.item.added", "u1", "user", {"type": "input_text", "text": "x"}),
+                done(f"r{number}"),
+            )
+        assert session._event_queue.qsize() == 0
+        assert len(rig.told) >= 600
+
+
+async def test_iterating_the_session_ends_when_it_is_closed() -> None:
+    model = BridgeModel(lambda _ask: None)
+    session = BridgeSession(model, agent_with(), None, settings={})
+    await session.enter()
+
+    async def iterate() -> int:
+        return len([event async for event in session])
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        counted = tasks.create_task(iterate())
+        await asyncio.sleep(0)
+        await session.close()
+    assert counted.result() == 0
+
+
+async def test_a_function_call_that_was_cut_does_not_run() -> None:
+    async with sdk(agent_with(weather)) as (rig, _session):
+        await rig.deliver(
+            function_call("weather", '{"city": "Os', status="incomplete"),
+            {**function_call("weather", '{"city": "Oslo"}'), "type": "response.output_item.added"},
+        )
+        assert rig.listener.events == []
+        assert rig.model.open_calls == {}
+
+
+async def test_a_function_call_without_a_status_runs() -> None:
+    async with sdk(agent_with(weather)) as (rig, _session):
+        await rig.deliver(function_call("weather", '{"city": "Oslo"}', status=None))
+        assert await rig.output() == "Oslo: sunny"
+
+
+async def test_a_function_call_that_comes_twice_runs_once() -> None:
+    runs: Counter[str] = Counter()
+
+    @function_tool
+    async def count() -> int:
+        runs["count"] += 1
+        return runs["count"]
+
+    async with sdk(agent_with(count)) as (rig, _session):
+        await rig.deliver(function_call("count"), function_call("count"))
+        assert await rig.output() == 1
+        await rig.deliver(function_call("count"), function_call("count", '{"a": 1}'))
+        await rig.deliver(function_call("count", call_id="call_2"))
+        assert await rig.output() == 2
+        assert rig.asks.empty()
+
+
+async def test_what_the_application_types_is_a_wish_too() -> None:
+    async with sdk(agent_with()) as (rig, session):
+        await session.send_message("hello")
+        await session.send_message(
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "one"}, {"type": "input_text", "text": "two"}],
+            }
+        )
+        assert await rig.asked() == UserText("hello")
+        assert await rig.asked() == UserText("one\ntwo")
+
+
+async def test_the_stock_session_works_over_the_model_unchanged() -> None:
+    asks: asyncio.Queue[Ask] = asyncio.Queue()
+    model = BridgeModel(asks.put_nowait)
+    listener = Listener()
+    billing: RealtimeAgent[Any] = agent_with(weather, name="billing")
+    async with RealtimeSession(model, agent_with(handoffs=[billing]), None) as session:
+        model.add_listener(listener)
+        assert isinstance(await asks.get(), ConfigureSession)
+        await model.deliver(function_call("transfer_to_billing"))
+        assert isinstance(await asyncio.wait_for(asks.get(), 5), ConfigureSession)
+        assert await asyncio.wait_for(asks.get(), 5) == ToolOutput("call_1", '{"assistant": "billing"}')
+        await model.deliver(function_call("weather", '{"city": "Oslo"}', call_id="call_2"))
+        assert await asyncio.wait_for(asks.get(), 5) == ToolOutput("call_2", "Oslo: sunny")
+        assert session.model is model
+    await model.deliver(created())
+    assert listener.types[-1] == "turn_started"
+
+
+def test_every_trap_listed_above_has_its_test() -> None:
+    assert __doc__ is not None
+    named = re.findall(r"(?:(\w+/)?(test_\w+\.py)::)?(test_\w+)\b(?!\.py)", __doc__)
+    assert len(named) > 20
+    here = Path(__file__).parent
+    for folder, file, test in named:
+        where = (here.parent / folder / file) if folder else (here / (file or Path(__file__).name))
+        assert f"def {test}(" in where.read_text(), f"{where}: {test}"
