@@ -234,6 +234,8 @@ class _Reader:
         name = table.text("name")
         if name is None and "name" not in table:
             table.add(None, "an expected tool has a `name`")
+        elif name is not None and name.startswith("transfer_to_"):
+            table.add("name", f'"{name}" is a handoff, not a tool: name its agent in `handoffs`')
         args = table.mapping("args") or {}
         table.later("dead_air_ms")
         table.finish()

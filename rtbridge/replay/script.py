@@ -19,8 +19,8 @@ from rtbridge.core import pcm
 from rtbridge.replay.hearing import Hearing, audible_span
 from rtbridge.replay.story import Anchor, Story, Turn
 
-QUIET_MS: Final = 700  # of silence until an agent's speech is taken to have ended
-TAIL_MS: Final = 1_500  # of silence after the last answer until the caller hangs up
+QUIET_MS: Final = 1_200  # of silence until an agent is taken to have finished: sentences may lie a second apart
+TAIL_MS: Final = 2_000  # of silence after the last answer until the caller hangs up
 PATIENCE_MS: Final = 20_000  # without any sound until a caller no longer waits
 MAX_CALL_MS: Final = 1_800_000
 MAX_MESSAGES: Final = 50_000

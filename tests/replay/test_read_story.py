@@ -41,7 +41,7 @@ expect = {ignore = true}
 [expect]
 handoffs = ["haikuWriter"]
 tools = [
-  {name = "transfer_to_haikuWriter", args = {topic = "snow"}},
+  {name = "lookup", args = {topic = "snow"}},
   {name = "other"},
 ]
 transcript = [{who = "agent", like = "haiku"}, {who = "agent", never = "(?i)as an ai"}]
@@ -105,7 +105,7 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert story.expect.handoffs == ("haikuWriter",)
     assert story.expect.tools is not None
     assert [(tool.name, tool.args) for tool in story.expect.tools] == [
-        ("transfer_to_haikuWriter", {"topic": "snow"}),
+        ("lookup", {"topic": "snow"}),
         ("other", {}),
     ]
     assert [said.never for said in story.expect.transcript] == [None, "(?i)as an ai"]
@@ -265,6 +265,13 @@ def test_an_interruption_that_can_never_come_is_refused(tmp_path: Path) -> None:
 def test_a_spoken_turn_cannot_be_expected_to_be_ignored(tmp_path: Path) -> None:
     text = edited('heard = "topic"', "ignore = true")
     assert problems_of(tmp_path, text) == ["11: only a `noise` can be ignored: this turn says something"]
+
+
+def test_a_handoff_is_not_taken_for_a_tool(tmp_path: Path) -> None:
+    problems = problems_of(tmp_path, edited('"lookup"', '"transfer_to_haikuWriter"'))
+    assert problems == [
+        '24: "transfer_to_haikuWriter" is a handoff, not a tool: name its agent in `handoffs`'
+    ]
 
 
 def test_turns_at_fixed_times_must_not_overlap(tmp_path: Path) -> None:

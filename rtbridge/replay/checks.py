@@ -1,0 +1,261 @@
+"""Expectations of a story against what was seen: each that failed is one sentence a person can act on.
+
+A sentence names the turn, what was expected, what was heard or seen instead, and when. What a road cannot tell is a
+note, never a pass in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rtbridge.replay.evidence import Heard, Seen, SeenTurn
+from rtbridge.replay.metrics import bridge_added_ms, percentile
+from rtbridge.replay.result import RunResult
+
+NOISE_GAP_MS = 400  # a noise may pause the agent for as long as it takes to know that it was one
+SHOWN_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An expectation that did not come true. `turn` is None where it is about the whole call."""
+
+    turn: str | None
+    what: str  # the expectation's key
+    message: str
+
+    def __str__(self) -> str:
+        return self.message if self.turn is None else f'turn "{self.turn}": {self.message}'
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a story went."""
+
+    failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Say whether every expectation came true."""
+        return not self.failures
+
+
+def judge(result: RunResult, seen: Seen) -> Verdict:
+    """Hold what was seen against what the story expects."""
+    notes: list[str] = []
+    failures = [
+        *_course(result),
+        *(failure for turn in seen.turns for failure in _turn(turn, notes)),
+        *_handoffs(result, seen),
+        *_tools(result, seen),
+        *_transcript(result, seen),
+        *_budget(result, seen, notes),
+    ]
+    return Verdict(tuple(failures), tuple(dict.fromkeys(notes)))
+
+
+def _course(result: RunResult) -> Iterator[Failure]:
+    """Yield what kept the story from being played to its end."""
+    if result.stuck is None:
+        return
+    done = {played.turn.id for played in result.played}
+    left = next((turn for turn in result.story.turns if turn.id not in done), None)
+    yield Failure(left.id if left else None, "start", result.stuck)
+
+
+def _turn(turn: SeenTurn, notes: list[str]) -> Iterator[Failure]:
+    name, expect = turn.played.turn.id, turn.played.turn.expect
+
+    def fail(what: str, expected: str, instead: str) -> Failure:
+        return Failure(name, what, f"expected {expected}; {instead}")
+
+    if (limit := expect.respond_within_ms) is not None and (
+        turn.respond_ms is None or turn.respond_ms > limit
+    ):
+        end = f"the end of {_source(turn)} at {_s(turn.played.speech_end / 24)}"
+        yield fail("respond_within_ms", f"an answer within {limit} ms of {end}", _first_sound(turn))
+    if expect.heard is not None and not _found(expect.heard, turn.text):
+        yield fail("heard", f"to hear /{expect.heard}/", _heard(turn))
+    if expect.agent is not None and turn.agent != expect.agent:
+        yield fail("agent", f"{expect.agent} to answer", _heard(turn))
+    if expect.ignore:
+        if turn.barged_in:
+            yield fail("ignore", "the noise to be ignored", "the agent was interrupted by it")
+        elif turn.gap_ms is None or turn.gap_ms > NOISE_GAP_MS:
+            gap = "did not go on" if turn.gap_ms is None else f"paused for {turn.gap_ms:g} ms"
+            yield fail("ignore", f"a pause of at most {NOISE_GAP_MS} ms for the noise", f"the agent {gap}")
+    yield from _interruption(turn, fail, notes)
+
+
+def _interruption(turn: SeenTurn, fail: Any, notes: list[str]) -> Iterator[Failure]:
+    expect = turn.played.turn.expect
+    began = f"{_source(turn)} began at {_s(turn.played.speech_start / 24)}"
+    wants = [expect.stop_within_ms, expect.truncate_error_ms, expect.unheard_in_context]
+    if all(want is None for want in wants):
+        return
+    if not turn.spoken_over:
+        yield fail("stop_within_ms", "to interrupt the agent", f"the agent was silent when {began}")
+        return
+    if (limit := expect.stop_within_ms) is not None and (turn.stop_ms or 0) > limit:
+        until = f"the agent was heard for another {turn.stop_ms:g} ms after {began}"
+        yield fail("stop_within_ms", f"the agent to be silent within {limit} ms", until)
+    if not turn.cuts:
+        if expect.truncate_error_ms is not None or expect.unheard_in_context is not None:
+            yield fail("unheard_in_context", "an item to be cut", "the journal has no item cut at that time")
+        return
+    if (limit := expect.truncate_error_ms) is not None:
+        for cut in turn.cuts:
+            if cut.true_ms is None:
+                notes.append(
+                    "truncate_error_ms: what was heard of an item is only measured on the virtual road"
+                )
+            elif abs(cut.true_ms - (cut.truncated_ms or 0)) > limit:
+                told = "nothing" if cut.truncated_ms is None else f"{cut.truncated_ms} ms"
+                yield fail(
+                    "truncate_error_ms",
+                    f"item {cut.item_id} to be cut within {limit} ms of what was heard",
+                    f"the upstream was told {told}, and {cut.true_ms:g} ms of it were heard",
+                )
+    if expect.unheard_in_context is False:
+        for cut in turn.cuts:
+            if cut.truncated_ms is None and not cut.deleted:
+                left = f'the upstream still has "{_short(cut.unheard)}" of item {cut.item_id}'
+                yield fail("unheard_in_context", "nothing unheard to stay in the upstream's context", left)
+
+
+def _handoffs(result: RunResult, seen: Seen) -> Iterator[Failure]:
+    expected = result.story.expect.handoffs
+    if expected is not None and expected != seen.handoffs:
+        path = f"expected the handoffs {_path(expected)}, seen {_path(seen.handoffs)}"
+        times = [
+            f"{e.fields['to']} at {_s(e.at_ms)}" for e in result.journal if e.event == "agent.handed_off"
+        ]
+        yield Failure(None, "handoffs", path + (f" ({', '.join(times)})" if times else ""))
+
+
+def _tools(result: RunResult, seen: Seen) -> Iterator[Failure]:
+    """Yield what is missing of the expected calls, in their order; other calls may come between them."""
+    expected = result.story.expect.tools
+    if expected is None:
+        return
+    called = "; ".join(f"{name}({arguments}) at {_s(at)}" for at, name, arguments in seen.tools) or "no tool"
+    if not expected and seen.tools:
+        yield Failure(None, "tools", f"expected no tool to be called, seen {called}")
+    rest = iter(seen.tools)
+    for tool in expected:
+        if not any(name == tool.name and _holds(arguments, tool.args) for _, name, arguments in rest):
+            args = json.dumps(dict(tool.args), ensure_ascii=False, default=str)
+            yield Failure(None, "tools", f"expected the call {tool.name}({args}) in its place, seen {called}")
+            return
+
+
+def _transcript(result: RunResult, seen: Seen) -> Iterator[Failure]:
+    for said in result.story.expect.transcript:
+        lines = (
+            [(item.start_ms, item.agent, item.text) for item in seen.items]
+            if said.who == "agent"
+            else [(at, "caller", text) for at, text in seen.caller_said]
+        )
+        whole = " ".join(text for _, _, text in lines)
+        if said.like is not None and not _found(said.like, whole):
+            heard = f'heard "{_short(whole)}"' if whole else "heard nothing"
+            yield Failure(None, "transcript", f"expected /{said.like}/ from the {said.who}, {heard}")
+        if said.never is not None:
+            for at, who, text in lines:
+                if _found(said.never, text):
+                    message = (
+                        f'expected never to hear /{said.never}/, {who} said "{_short(text)}" at {_s(at)}'
+                    )
+                    yield Failure(None, "transcript", message)
+
+
+def _budget(result: RunResult, seen: Seen, notes: list[str]) -> Iterator[Failure]:
+    budget = result.story.budget
+    if (most := budget.protocol_errors) is not None and len(seen.protocol_errors) > most:
+        shown = "; ".join(f"{text} at {_s(at)}" for at, text in seen.protocol_errors[:3])
+        message = f"expected at most {most} protocol errors, seen {len(seen.protocol_errors)}: {shown}"
+        yield Failure(None, "protocol_errors", message)
+    for key, least, found in (
+        ("underruns", budget.underruns, result.underruns),
+        ("leaked_tasks", budget.leaked_tasks, result.leaked_tasks),
+    ):
+        if least is not None and found is None:
+            notes.append(f"{key}: not told over the wire")
+        elif least is not None and found is not None and found > least:
+            yield Failure(None, key, f"expected at most {least} {key.replace('_', ' ')}, seen {found}")
+    if (limit := budget.bridge_added_p95_ms) is not None:
+        added = bridge_added_ms(seen)
+        if not added:
+            yield Failure(None, "bridge_added_p95_ms", "expected latencies, the journal has no turn.ended")
+        elif (p95 := percentile(added, 95)) > limit:
+            message = f"expected the bridge to add at most {limit:g} ms (p95), it added {p95:g} ms"
+            yield Failure(None, "bridge_added_p95_ms", message)
+
+
+# -- words ------------------------------------------------------------------------------------------------
+def _first_sound(turn: SeenTurn) -> str:
+    heard = (
+        "nothing was heard"
+        if turn.respond_ms is None or turn.answer_at_ms is None
+        else f"the first sound came after {turn.respond_ms:g} ms, at {_s(turn.answer_at_ms)}"
+    )
+    told = turn.journal
+    if told is None:
+        return f"{heard}; the journal has no turn.ended for it"
+    parts = ("endpoint_ms", "request_ms", "model_ms", "playout_ms")
+    spent = ", ".join(f"{key} {told[key]}" for key in parts if told.get(key) is not None)
+    return f"{heard}; the journal says respond_ms {told.get('respond_ms')} ({spent})"
+
+
+def _heard(turn: SeenTurn) -> str:
+    spoken = [item for item in turn.answer if item.text]
+    if not spoken:
+        return "heard no words"
+    return "heard " + ", ".join(_line(item) for item in spoken)
+
+
+def _line(item: Heard) -> str:
+    return f'"{_short(item.text)}" from {item.agent} at {_s(item.start_ms)}'
+
+
+def _source(turn: SeenTurn) -> str:
+    source = turn.played.turn
+    return f'"{source.typed}"' if source.sound is None else f'"{source.sound.label}"'
+
+
+def _found(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.IGNORECASE) is not None
+
+
+def _holds(arguments: str, wanted: Mapping[str, Any]) -> bool:
+    """Say whether a call's arguments (JSON text) have at least the wanted ones, nested tables included."""
+    try:
+        return _subset(wanted, json.loads(arguments or "{}"))
+    except ValueError:
+        return False
+
+
+def _subset(wanted: Any, there: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(there, dict) and all(
+            key in there and _subset(value, there[key]) for key, value in wanted.items()
+        )
+    return bool(wanted == there)
+
+
+def _path(agents: tuple[str, ...]) -> str:
+    return " -> ".join(agents) or "(none)"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
+
+
+def _s(ms: float) -> str:
+    return f"{ms / 1000:.2f} s"

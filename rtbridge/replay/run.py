@@ -1,0 +1,148 @@
+"""One story on the virtual road: the whole bridge but aiortc, with the engine in memory, on the virtual clock.
+
+Everything that could differ between two runs is made countable here: ids count, times are virtual, the engine's
+models compute in place. So the same story gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from rtbridge.agents.scenario import Scenario
+from rtbridge.core import journal
+from rtbridge.engine.memory import MemoryUpstream
+from rtbridge.engine.parts import EngineParts
+from rtbridge.errors import ReplayError
+from rtbridge.replay.caller import ReplayCaller
+from rtbridge.replay.clock import run_virtual
+from rtbridge.replay.result import Logged, RunResult
+from rtbridge.replay.script import MAX_CALL_MS, Script
+from rtbridge.replay.story import Story
+from rtbridge.session import Session
+from rtbridge.settings import Settings
+from rtbridge.upstream.port import Capabilities, Upstream, WireEvent
+
+CALL_ID: Final = "rtc_replay"
+LIMIT_S: Final = MAX_CALL_MS / 1000 + 60
+GRACE_S: Final = 1.0  # virtual, for tasks that are about to end when the call has
+
+
+class CountingIds:
+    """Ids that count, a row for each prefix: item_0001, item_0002, then event_0001."""
+
+    def __init__(self) -> None:
+        self._made: Counter[str] = Counter()
+
+    def __call__(self, prefix: str) -> str:
+        """Return the next id of `prefix`."""
+        self._made[prefix] += 1
+        return f"{prefix}_{self._made[prefix]:04d}"
+
+
+class TappedUpstream:
+    """An upstream that passes everything on and keeps each item's audio: the witness of what could be heard."""
+
+    def __init__(self, inner: Upstream) -> None:
+        self._inner = inner
+        self.made: dict[str, bytearray] = {}  # 24 kHz mono s16le by item
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Return those of the inner upstream."""
+        return self._inner.capabilities
+
+    @property
+    def url(self) -> str:
+        """Return that of the inner upstream."""
+        return self._inner.url
+
+    async def connect(self) -> None:
+        """Open the inner upstream."""
+        await self._inner.connect()
+
+    def send(self, event: Mapping[str, object]) -> None:
+        """Pass on one client event."""
+        self._inner.send(event)
+
+    def send_audio(self, pcm: bytes) -> int:
+        """Pass on the caller's audio."""
+        return self._inner.send_audio(pcm)
+
+    async def events(self) -> AsyncIterator[WireEvent]:
+        """Pass on server events."""
+        async for event in self._inner.events():
+            if event.get("type") == "response.output_audio.delta":
+                audio = self.made.setdefault(str(event.get("item_id")), bytearray())
+                audio += base64.b64decode(event["delta"])
+            yield event
+
+    async def close(self) -> None:
+        """Close the inner upstream."""
+        await self._inner.close()
+
+
+def play(story: Story, *, scenario: Scenario, parts: EngineParts, settings: Settings) -> RunResult:
+    """Play one story and return what is left of it. Blocking; KeyboardInterrupt passes.
+
+    Raises ReplayError when the call could not be carried out: a bug's exception, a stalled clock.
+    """
+    try:
+        return run_virtual(lambda: _play(story, scenario, parts, settings), limit_s=LIMIT_S)
+    except BaseExceptionGroup as group:
+        first = _first(group)
+        if not isinstance(first, Exception):
+            raise first from group
+        raise ReplayError(f"the call broke: {type(first).__name__}: {first}") from first
+
+
+async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: Settings) -> RunResult:
+    script = Script(story)
+    caller = ReplayCaller(script)
+    new_id = CountingIds()
+    capabilities = Capabilities(is_engine=True, word_times=True)
+    upstream = TappedUpstream(MemoryUpstream(parts, capabilities=capabilities, new_id=new_id))
+    entries: list[Logged] = []
+
+    def record(_call_id: str, at_ms: int, entry: journal.Entry) -> None:
+        entries.append(Logged(at_ms, entry.event, entry.as_dict()))
+
+    session = Session(
+        call_id=CALL_ID,
+        scenario=scenario,
+        agent=story.agent or scenario.start,
+        leg=caller,
+        upstream=upstream,
+        settings=settings,
+        record=record,
+        new_id=new_id,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(caller.run(), name="caller")
+        reason = await session.run()
+    script.ended_by_peer(reason)
+    await asyncio.sleep(GRACE_S)
+    return RunResult(
+        story=story,
+        road="virtual",
+        said=bytes(script.said),
+        heard=bytes(script.heard),
+        played=tuple(script.played),
+        messages=tuple(script.messages),
+        journal=tuple(entries),
+        reason=script.reason or reason,
+        stuck=script.stuck,
+        underruns=session.call.speech.playout.underruns,
+        leaked_tasks=len(asyncio.all_tasks()) - 1,
+        made={item: bytes(audio) for item, audio in upstream.made.items()},
+    )
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    leaf: BaseException = group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf
