@@ -29,6 +29,16 @@ def about(entries: Sequence[Entry], subject: str, meaning: Meaning) -> Entry | N
     return entries[best] if likeness[best] >= ABOUT_ENOUGH else None
 
 
+def is_named(entries: Sequence[Entry], subject: str) -> bool:
+    """Return whether `subject` is one of the subjects of `entries`, word for word but for its article."""
+    return any(_bare(subject) == _bare(about) for entry in entries for about in entry.about)
+
+
+def _bare(subject: str) -> str:
+    words = plain(subject).split()
+    return " ".join(words[1:] if words[:1] in (["a"], ["an"], ["the"], ["my"]) else words)
+
+
 SMALL_WORDS = frozenset("a an the my our your his her their of in on at and or with for to some it".split())  # noqa: SIM905
 
 

@@ -3,8 +3,8 @@
 `Memory` is all it knows, and every step makes a new one: the wits replay the whole conversation through
 these steps at every turn and keep nothing, so a reconnect, a truncated answer or another process makes no
 difference. A step decides in this order: a read-back waiting for yes or no, the grammar of the slot that
-was asked for, short yes and no, free text that a pattern finds, meaning, free text as a whole, and at last
-that it was not understood.
+was asked for, short yes and no, free text that a pattern finds, meaning, free text as a whole, a yes or no
+at either end of more words, and at last that it was not understood.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rtbridge.engine import parts, slots
-from rtbridge.engine.bank import about
+from rtbridge.engine.bank import about, is_named
 from rtbridge.engine.brain_file import Act, Agent, BrainFile, Entry, Intent
-from rtbridge.engine.heard import yes_no
+from rtbridge.engine.heard import leaning, yes_no
 from rtbridge.engine.intent import Matcher
 from rtbridge.engine.lines import choose, fill_all, look_up
 from rtbridge.engine.meaning import Meaning
@@ -47,7 +47,12 @@ class Step:
 
     memory: Memory
     acts: tuple[parts.Act, ...]
-    understood: bool = True
+    intent: str = ""  # what was understood to be meant; "" for none
+
+    @property
+    def understood(self) -> bool:
+        """Return whether anything was."""
+        return bool(self.intent)
 
 
 class Dialog:
@@ -84,10 +89,12 @@ class Dialog:
         return (
             self._confirmed(memory, text)
             or self._slot_told(memory, text)
-            or self._short_answer(memory, text)
+            or self._answer(memory, yes_no(text))
             or self._text_found(memory, text)
             or self._meant(memory, text)
+            or (self._answer(memory, "no") if leaning(text) == "no" else None)
             or self._text_whole(memory, text)
+            or self._answer(memory, leaning(text))
             or self._lost(memory)
         )
 
@@ -119,7 +126,8 @@ class Dialog:
                 return self._do(sure, self._intents[memory.pending])
             case "no":
                 facts = {key: value for key, value in memory.facts.items() if key != name}
-                return self._ask(replace(memory, facts=facts, confirming=""), name, again=False)
+                step = self._ask(replace(memory, facts=facts, confirming=""), name, again=False)
+                return replace(step, intent="no")
         return None
 
     def _slot_told(self, memory: Memory, text: str) -> Step | None:
@@ -129,8 +137,7 @@ class Dialog:
                 return self._fill(memory, name, value, then)
         return None
 
-    def _short_answer(self, memory: Memory, text: str) -> Step | None:
-        said = yes_no(text)
+    def _answer(self, memory: Memory, said: str | None) -> Step | None:
         for intent in self.agent.intents if said else ():
             if intent.grammar == said and (not intent.states or memory.state in intent.states):
                 return self._do(memory, intent)
@@ -140,7 +147,13 @@ class Dialog:
         state = self.agent.states.get(memory.state)
         if not state or not state.asks:
             return None
-        value = slots.asked_for(self.agent.slots[state.asks], text)
+        slot = self.agent.slots[state.asks]
+        value = slots.asked_for(slot, text)
+        if value is None and slot.kind == "text" and state.then:
+            act = self._intents[state.then].act
+            bank = self._file.banks.get(act.pick_bank, ()) if act.pick_by == slot.name else ()
+            named = slots.whole(slot, text)
+            value = named if named and is_named(bank, named) else None
         return self._fill(memory, state.asks, value, state.then) if value else None
 
     def _meant(self, memory: Memory, text: str) -> Step | None:
@@ -158,14 +171,11 @@ class Dialog:
 
     def _lost(self, memory: Memory) -> Step:
         if memory.asking:
-            step = self._ask(memory, memory.asking, again=True)
-            return replace(step, understood=False)
+            return self._ask(memory, memory.asking, again=True)
         state = self.agent.states.get(memory.state)
         lines = state.lost if state and state.lost else self.agent.lost
         line = choose(lines, memory.facts, turn=memory.misses, not_this=memory.last)
-        return Step(
-            replace(memory, misses=memory.misses + 1, last=line), (parts.Say(line),), understood=False
-        )
+        return Step(replace(memory, misses=memory.misses + 1, last=line), (parts.Say(line),))
 
     # what is done then
 
@@ -181,8 +191,8 @@ class Dialog:
         slot = self.agent.slots[name]
         if slot.confirm:
             line = choose(slot.confirm, filled.facts, turn=filled.turns, not_this=memory.last)
-            return self._said(replace(filled, confirming=name, pending=then), line)
-        return self._do(filled, self._intents[then]) if then else Step(filled, ())
+            return replace(self._said(replace(filled, confirming=name, pending=then), line), intent=name)
+        return self._do(filled, self._intents[then]) if then else Step(filled, (), name)
 
     def _ask(self, memory: Memory, name: str, *, again: bool) -> Step:
         slot = self.agent.slots[name]
@@ -195,12 +205,12 @@ class Dialog:
             slot = self.agent.slots[name]
             waiting = replace(memory, pending=intent.name, misses=0)
             if name not in memory.facts:
-                return self._ask(waiting, name, again=False)
+                return replace(self._ask(waiting, name, again=False), intent=intent.name)
             if slot.confirm and name not in memory.sure:
                 line = choose(slot.confirm, memory.facts, turn=memory.turns, not_this=memory.last)
-                return self._said(replace(waiting, confirming=name), line)
+                return replace(self._said(replace(waiting, confirming=name), line), intent=intent.name)
         done = replace(memory, pending="", asking="", confirming="", misses=0)
-        return self._act(done, intent.act, dict(memory.facts))
+        return replace(self._act(done, intent.act, dict(memory.facts)), intent=intent.name)
 
     def _act(self, memory: Memory, act: Act, known: dict[str, Any]) -> Step:
         lines = act.say

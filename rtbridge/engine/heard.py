@@ -38,6 +38,7 @@ YES: Final = frozenset(
      "please", "alright", "indeed", "course", "mhm", "uh-huh", "exactly", "totally"}
 )  # fmt: skip
 NO: Final = frozenset({"no", "nope", "nah", "never", "wrong", "incorrect", "negative"})
+CLEARLY_YES: Final = frozenset({"yes", "yeah", "yep", "yup", "sure", "absolutely", "definitely"})
 SMALL: Final = frozenset(
     {"please", "thanks", "thank", "you", "of", "do", "that", "that's", "it", "is", "it's", "the", "a", "go", "ahead",
      "i", "would", "i'd", "love", "to", "fine", "good", "i'm", "am", "not", "now", "so", "much", "very", "and"}
@@ -61,11 +62,22 @@ def yes_no(text: str) -> Literal["yes", "no"] | None:
     words = content(text).split()
     if any(word not in YES | NO | SMALL for word in words):
         return None
+    if words and words[0] in {"okay", "ok", "alright", "right"} and {"thanks", "thank"} & set(words):
+        return None  # that is thanks
     says_no = any(word in NO for word in words) or words[:1] == ["not"]
     says_yes = any(word in YES - {"please"} for word in words) or words in (["please"], ["please", "do"])
     if says_no:
         return None if says_yes and words[0] in YES else "no"
     return "yes" if says_yes else None
+
+
+def leaning(text: str) -> Literal["yes", "no"] | None:
+    """Return what a longer answer begins or ends with: "you know what, yes" leans to yes."""
+    words = content(text).split()
+    ends = {words[0], words[-1]} if words else set()
+    if ends & NO:
+        return None if ends & CLEARLY_YES else "no"
+    return "yes" if ends & CLEARLY_YES else None
 
 
 def digits(text: str) -> str:

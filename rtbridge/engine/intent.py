@@ -18,7 +18,7 @@ from rtbridge.engine.brain_file import Agent, Intent
 from rtbridge.engine.heard import plain
 from rtbridge.engine.meaning import Float32, Meaning
 
-FLOOR: Final = 0.42
+FLOOR: Final = 0.4
 FLOOR_BY_LETTERS: Final = 0.34  # without a model of meaning
 MARGIN: Final = 0.0
 BEST_SHARE: Final = 0.8

