@@ -6,6 +6,7 @@ everything below QUIET is silence to the gate. The voice makes 240 ms of tone a 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
@@ -160,13 +161,18 @@ def _models() -> dict[str, type[BaseModel]]:
 _MODELS = _models()
 
 
+@functools.cache
+def _adapter(model: type[BaseModel]) -> TypeAdapter[BaseModel]:
+    return TypeAdapter(model)
+
+
 def check_strictly(event: Mapping[str, Any]) -> None:
     """Fail unless `event` is exactly one of the API's server events: right types, no field too few or too many."""
     model = _MODELS[event["type"]]
-    TypeAdapter(model).validate_python(event, strict=True)
+    _adapter(model).validate_python(event, strict=True)
     known = {field.alias or name for name, field in model.model_fields.items()}
     assert set(event) <= known, f"{event['type']} has unknown fields {set(event) - known}"
     required = {name for name, field in model.model_fields.items() if field.is_required()}
     assert required <= set(event), f"{event['type']} lacks {required - set(event)}"
     if event["type"].startswith("session."):
-        TypeAdapter(RealtimeSessionCreateResponse).validate_python(event["session"], strict=True)
+        _adapter(RealtimeSessionCreateResponse).validate_python(event["session"], strict=True)

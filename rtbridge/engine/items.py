@@ -15,7 +15,7 @@ from typing import Any, Final
 from rtbridge.core import pcm as audio
 from rtbridge.errors import BadRequest
 
-MAX_ITEMS: Final = 4_000  # beyond it the oldest item goes, and the client is told
+MAX_ITEMS: Final = 2_000  # beyond it the oldest item goes, and the client is told
 KEPT_AUDIO_SAMPLES: Final = 120 * audio.RATE  # of one conversation; base64 of it stays under an 8 MiB frame
 
 

@@ -1,7 +1,8 @@
 """One response: the order of events from `response.created` to `response.done`, whatever ends it.
 
 That order lives in this file and nowhere else. A response is fed text, audio and calls; it emits events through the
-function it was given. Once it is over it takes nothing more, so no delta can follow a cancellation.
+function it was given. Once it is over nobody may feed it: `responses.py` lets go of it then, so that no delta can
+follow a cancellation.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Options:
 
 
 class Response:
-    """A response being made. Takes nothing more once `over`, which is true from `response.done` on."""
+    """A response being made. Nothing may be called but `done` once it is `over`."""
 
     def __init__(
         self,
@@ -123,8 +124,6 @@ class Response:
 
     def begin_message(self) -> None:
         """Open an assistant message of the response's modality."""
-        if self.over:
-            return
         if self.options.modality == "audio":
             content, part = {"type": "output_audio", "transcript": ""}, {"type": "audio", "transcript": ""}
         else:
@@ -136,8 +135,7 @@ class Response:
 
     def speak(self, text: str, pcm: bytes) -> None:
         """Put out audio and before it the text that begins to sound with it; either may be empty."""
-        if self.over or self._open is None:
-            return
+        assert self._open is not None, "begin_message comes first"
         self._open.append_audio(pcm, text)
         if text:
             self._part_event("response.output_audio_transcript.delta", delta=text)
@@ -147,15 +145,14 @@ class Response:
 
     def write(self, text: str) -> None:
         """Put out text of a text response."""
-        if self.over or self._open is None:
-            return
+        assert self._open is not None, "begin_message comes first"
         self._open.wire["content"][0]["text"] += text
         self._part_event("response.output_text.delta", delta=text)
         self._stop_at_limit()
 
     def end_message(self, status: str = "completed") -> None:
         """Close the open message, if there is one."""
-        if self.over or self._open is None:
+        if self._open is None:
             return
         part = self._open.wire["content"][0]
         self._open = None
@@ -171,8 +168,6 @@ class Response:
 
     def call(self, name: str, arguments: str) -> None:
         """Put out one whole function call."""
-        if self.over:
-            return
         call_id = self._new_id("call")
         item = self._begin_item({"type": "function_call", "call_id": call_id, "name": name, "arguments": ""})
         item.wire["arguments"] = arguments
@@ -191,8 +186,6 @@ class Response:
 
     def end(self, status: str, *, reason: str | None = None, error: dict[str, Any] | None = None) -> None:
         """End it: "completed", "cancelled", "incomplete" or "failed". What was sent stays, as an incomplete item."""
-        if self.over:
-            return
         self.end_message("completed" if status == "completed" else "incomplete")
         self._status = status
         if status != "completed":

@@ -41,7 +41,8 @@ class ChatAnswer:
 
     def whole(self) -> Event:
         """Return the `chat.completion` object."""
-        message: dict[str, Any] = {"role": "assistant", "content": self._reply.text or None, "refusal": None}
+        text = None if self._calls and not self._reply.text else self._reply.text
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
         if self._calls:
             message["tool_calls"] = self._calls
         choice = {"index": 0, "message": message, "finish_reason": self._finish, "logprobs": None}

@@ -1,7 +1,8 @@
 """`/v1/chat/completions` and `/v1/responses` in front of one TextModel: both ask the same question in two spellings.
 
-A request is turned into chat messages and flat tools; `text_answers.py` spells the reply. Parameters that mean nothing to a model without sampling (temperature, seed, ...) are taken and
-ignored. Nothing is stored: `previous_response_id` and the like are refused.
+A request is turned into chat messages and flat tools; `text_answers.py` spells the reply. Parameters that mean
+nothing to a model without sampling (temperature, seed, ...) are taken and ignored. Nothing is stored:
+`previous_response_id` and the like are refused.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from rtbridge.core import pcm as pcm_of
-from rtbridge.engine.connection import MAX_DELTA_SAMPLES, deltas, random_id
+from rtbridge.engine.connection import MAX_DELTA_SAMPLES, MAX_UNSENT, deltas, random_id
 from rtbridge.engine.memory import MAX_FRAMES, MemoryClient, MemoryUpstream, MemoryWire, connect_in_memory
-from rtbridge.engine.parts import Act, EngineParts, Say, Spoken, Turn, VadEdge
-from rtbridge.errors import Closed, UpstreamLost
+from rtbridge.engine.parts import Act, Call, EngineParts, Say, Spoken, Turn, VadEdge
+from rtbridge.errors import Closed, RtbridgeError, UpstreamLost
 from rtbridge.replay.clock import on_virtual_time, run_virtual
 from rtbridge.upstream.port import Capabilities, Upstream
 from scripted_engine import (
@@ -148,6 +148,21 @@ async def test_a_client_that_does_not_read_holds_its_own_response_up() -> None:
     assert voice.made <= MAX_FRAMES + 4
 
 
+@on_virtual_time()
+async def test_a_client_that_does_not_read_is_not_read_from() -> None:
+    sent = 0
+    async with connect_in_memory(scripted()) as client:
+        try:
+            async with asyncio.timeout(1):
+                while True:
+                    await client.send({"type": "no such event"})
+                    sent += 1
+        except TimeoutError:
+            pass
+        assert sent <= MAX_UNSENT + 2 * MAX_FRAMES + 2
+        assert len(of(await until(client, "error"), "error")) == 1
+
+
 async def test_after_a_cancel_no_delta_follows_the_end() -> None:
     async with connect_in_memory(scripted(voice=Stuck())) as client:
         await user_says(client, "go")
@@ -178,6 +193,33 @@ async def test_wits_that_raise_fail_the_response_and_not_the_connection(
         await client.send({"type": "input_audio_buffer.clear"})
         await until(client, "input_audio_buffer.cleared")
     assert "no idea" in caplog.text
+
+
+async def test_what_the_wits_say_of_their_failure_reaches_the_client() -> None:
+    def unthinking(turn: Turn) -> list[Act]:
+        raise RtbridgeError("the text endpoint is down")
+
+    async with connect_in_memory(scripted(unthinking)) as client:
+        await user_says(client, "hello")
+        done = (await until(client, "response.done"))[-1]["response"]
+        assert done["status_details"]["error"]["message"] == "the text endpoint is down"
+
+
+async def test_acts_after_a_cancel_are_not_begun() -> None:
+    def acts(turn: Turn) -> Iterator[Act]:
+        yield Say("one")
+        yield Say("two")
+        yield Call("never", "{}")
+
+    async with connect_in_memory(scripted(acts, voice=Stuck())) as client:
+        await user_says(client, "go")
+        await until(client, "response.output_audio.delta")
+        await client.send({"type": "response.cancel"})
+        done = (await until(client, "response.done"))[-1]["response"]
+        assert len(done["output"]) == 1
+        await client.send({"type": "response.create", "response": {"output_modalities": ["text"]}})
+        second = (await until(client, "response.done"))[-1]["response"]
+        assert [item["type"] for item in second["output"]] == ["message", "message", "function_call"]
 
 
 async def test_ears_that_raise_fail_the_transcription_and_the_turn_is_still_answered(

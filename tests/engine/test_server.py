@@ -272,3 +272,10 @@ async def test_a_client_that_vanishes_in_the_middle_of_an_answer_leaves_nothing(
         while (await _json(await http.get("/livez")))["connections"]:  # noqa: ASYNC110 - asked over HTTP
             await asyncio.sleep(0.01)
     await running.close()
+
+
+async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing(engine: RunningEngine) -> None:
+    before = asyncio.all_tasks()
+    with pytest.raises(OSError, match="address already in use"):
+        await serve(scripted(), "127.0.0.1", engine.port)
+    assert asyncio.all_tasks() == before

@@ -1,4 +1,4 @@
-"""Clients written by others, unmodified: the `openai` package and the Agents SDK's RealtimeRunner."""
+"""A client written by others, unmodified: the `openai` package, realtime and text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from agents.realtime import RealtimeAgent, RealtimeRunner, RealtimeSession
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-from agents import function_tool
 from rtbridge.engine.parts import Act, Call, EngineParts, Say, Turn
-from rtbridge.engine.server import RunningEngine, serving
+from rtbridge.engine.server import serving
 from scripted_engine import WORD_SAMPLES, check_strictly, last_text, scripted, silence, speech
 
 Event = dict[str, Any]
@@ -247,66 +245,3 @@ async def test_chat_completions_create_with_a_tool() -> None:
         (call,) = completion.choices[0].message.tool_calls or []
         assert call.type == "function"
         assert json.loads(call.function.arguments) == {"city": "Paris"}
-
-
-# -- the Agents SDK -------------------------------------------------------------------------------------------
-def _agents(calls: list[str]) -> RealtimeAgent[Any]:
-    @function_tool
-    def weather(city: str) -> str:
-        """The weather of a city."""
-        calls.append(city)
-        return f"{city} is sunny"
-
-    billing: RealtimeAgent[Any] = RealtimeAgent(name="billing", instructions="you are billing")
-    return RealtimeAgent(
-        name="greeter", instructions="you are the greeter", tools=[weather], handoffs=[billing]
-    )
-
-
-def _route(turn: Turn) -> list[Act]:
-    said = last_text(turn)
-    if "weather in" in said:
-        return [Call("weather", '{"city": "Paris"}')]
-    if "billing please" in said:
-        return [Call("transfer_to_billing", "{}")]
-    return [Say(f"{turn.instructions}: {said}")]
-
-
-async def _run_until(session: RealtimeSession, words: str) -> list[Any]:
-    """Take session events until the agent has said `words`; an error event fails the test."""
-    seen: list[Any] = []
-    said = ""
-    async with asyncio.timeout(10):
-        async for event in session:
-            seen.append(event)
-            assert event.type != "error", event
-            if event.type == "raw_model_event" and event.data.type == "transcript_delta":
-                said += event.data.delta
-            if event.type == "agent_end" and words in said:
-                return seen
-    raise AssertionError(f"the session ended; said: {said!r}")
-
-
-async def _agents_session(engine: RunningEngine, calls: list[str]) -> RealtimeSession:
-    runner = RealtimeRunner(_agents(calls), config={"tracing_disabled": True})
-    settings: Any = {"turn_detection": {**SERVER_VAD, "interrupt_response": True}}
-    return await runner.run(
-        model_config={
-            "url": f"{engine.realtime_url}?model=m",
-            "api_key": "any",
-            "initial_model_settings": settings,
-        }
-    )
-
-
-async def test_the_agents_sdk_calls_a_tool_and_hands_off_by_voice() -> None:
-    calls: list[str] = []
-    async with serving(scripted(_route)) as engine, await _agents_session(engine, calls) as session:
-        await session.send_audio(speech("weather in Paris") + silence(400))
-        seen = await _run_until(session, "you are the greeter: result Paris is sunny")
-        assert calls == ["Paris"]
-        assert [e.tool.name for e in seen if e.type == "tool_end"] == ["weather"]
-        assert sum(len(e.audio.data) for e in seen if e.type == "audio") > 0
-        await session.send_audio(speech("billing please") + silence(400))
-        seen = await _run_until(session, "you are billing: result")
-        assert [e.to_agent.name for e in seen if e.type == "handoff"] == ["billing"]
