@@ -17,7 +17,9 @@ from typing import Any
 from rtbridge.core import asks, journal, pcm
 from rtbridge.core.call import Call, Hangup, Note, Plan, ToCaller, ToUpstream
 from rtbridge.core.client_events import handle_caller
+from rtbridge.core.requests import merged
 from rtbridge.core.server_events import handle_upstream
+from rtbridge.core.turns import State
 
 Wire = dict[str, Any]
 CHUNK_MS = 100
@@ -39,7 +41,32 @@ class Use:
     arguments: str = "{}"
 
 
-Part = Say | Use
+@dataclass(frozen=True)
+class Fail:
+    """The response ends here, badly."""
+
+    code: str = "server_error"
+    status: str = "failed"
+
+
+@dataclass(frozen=True)
+class Hang:
+    """The response says nothing from here on and never ends, unless it is cancelled."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """response.create is answered with this error."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class Ignore:
+    """response.create is not answered at all."""
+
+
+Part = Say | Use | Fail | Hang | Refuse | Ignore
 
 
 @dataclass
@@ -48,6 +75,7 @@ class FarItem:
 
     kind: str
     role: str = ""
+    text: str = ""
     audio_ms: int = 0
     truncated_ms: int | None = None
     done: bool = True
@@ -72,6 +100,7 @@ class FarUpstream:
     speedup: float = 6.0
     cancel_delay_ms: int = 0
     ack_delay_ms: int = 0
+    deaf_to_cancel: bool = False
     items: dict[str, FarItem] = field(default_factory=dict)
     answers: deque[list[Part]] = field(default_factory=deque)
     errors: list[str] = field(default_factory=list)
@@ -79,6 +108,9 @@ class FarUpstream:
     active: FarResponse | None = None
     tags: dict[int, str] = field(default_factory=dict)
     session: Wire = field(default_factory=dict)
+    speaking: bool = False  # it hears the caller
+    unacked: int = 0
+    contexts: list[list[str]] = field(default_factory=list)  # the items that each response.create found
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _later: list[tuple[float, Wire]] = field(default_factory=list)
     _now_ms: float = 0.0
@@ -91,7 +123,12 @@ class FarUpstream:
         return [
             {
                 "type": "error",
-                "error": {"type": "invalid_request_error", "code": code, "message": code, "event_id": event.get("event_id")},
+                "error": {
+                    "type": "invalid_request_error",
+                    "code": code,
+                    "message": code,
+                    "event_id": event.get("event_id"),
+                },
             }
         ]
 
@@ -100,12 +137,23 @@ class FarUpstream:
         self.received.append(event)
         match event["type"]:
             case "session.update":
-                self.session.update(event["session"])
-                return self._after(self.ack_delay_ms, {"type": "session.updated", "session": event["session"]})
+                detection = event["session"].get("audio", {}).get("input", {}).get("turn_detection") or {}
+                if event["session"].get("type") != "realtime":
+                    return self.error(event, "missing_required_parameter")
+                if detection.get("create_response", False) or detection.get("interrupt_response", False):
+                    return self.error(event, "the arbiter alone creates and interrupts")
+                if self.active is not None:
+                    return self.error(event, "session.update while a response is active")
+                self.session = merged(self.session, event["session"])
+                self.unacked += 1
+                return self._after(self.ack_delay_ms, {"type": "session.updated", "session": self.session})
             case "conversation.item.create":
                 item = event["item"]
                 item_id = item.get("id") or self.new_id("item")
-                self.items[item_id] = FarItem(item["type"], item.get("role", ""))
+                if item_id in self.items:
+                    return self.error(event, "item_already_exists")
+                text = item.get("output") or item.get("content", [{}])[0].get("text", "")
+                self.items[item_id] = FarItem(item["type"], item.get("role", ""), text)
                 return [
                     {"type": kind, "item": {"id": item_id, "status": "completed", **item}}
                     for kind in ("conversation.item.added", "conversation.item.done")
@@ -125,15 +173,33 @@ class FarUpstream:
             case "response.create":
                 if self.active is not None:
                     return self.error(event, "conversation_already_has_active_response")
+                if self.speaking:
+                    self.errors.append("response.create while the caller speaks")
+                if self.unacked:
+                    self.errors.append("response.create before session.updated")
+                self.contexts.append(list(self.items))
                 parts = self.answers.popleft() if self.answers else [Say("Yes?", 600)]
+                if parts and isinstance(parts[0], Refuse):
+                    return self.error(event, parts[0].code)
+                if parts and isinstance(parts[0], Ignore):
+                    return []
                 self.active = FarResponse(self.new_id("resp"), deque(parts))
-                return [{"type": "response.created", "response": {"id": self.active.response_id, "output": []}}]
+                return [
+                    {"type": "response.created", "response": {"id": self.active.response_id, "output": []}}
+                ]
             case "response.cancel":
                 if self.active is None:
                     return self.error(event, "response_cancel_not_active")
+                if self.deaf_to_cancel:
+                    return []
                 return self._after(self.cancel_delay_ms, {"type": "_cancel", "id": self.active.response_id})
             case "input_audio_buffer.commit" | "input_audio_buffer.clear":
-                return [{"type": event["type"].replace("commit", "committed").replace("clear", "cleared"), "item_id": "x"}]
+                return [
+                    {
+                        "type": event["type"].replace("commit", "committed").replace("clear", "cleared"),
+                        "item_id": "x",
+                    }
+                ]
         return self.error(event, "unknown_event")
 
     def _after(self, delay_ms: int, event: Wire) -> list[Wire]:
@@ -145,6 +211,7 @@ class FarUpstream:
         self._later = [(at, event) for at, event in self._later if at > self._now_ms]
         result: list[Wire] = []
         for event in due:
+            self.unacked -= event["type"] == "session.updated"
             result += self._cancelled(event["id"]) if event["type"] == "_cancel" else [event]
         return result
 
@@ -178,6 +245,22 @@ class FarUpstream:
             self.active = None
             return [{"type": "response.done", "response": {"id": rid, "status": "completed", "output": []}}]
         part = response.parts[0]
+        if isinstance(part, Hang):
+            response.credit_ms = 0
+            return []
+        if isinstance(part, Fail):
+            self.active = None
+            details = (
+                {"reason": "max_output_tokens"}
+                if part.status == "incomplete"
+                else {"error": {"code": part.code}}
+            )
+            return [
+                {
+                    "type": "response.done",
+                    "response": {"id": rid, "status": part.status, "status_details": details},
+                }
+            ]
         if isinstance(part, Use):
             response.parts.popleft()
             item_id = self.new_id("item")
@@ -191,7 +274,11 @@ class FarUpstream:
                 "status": "completed",
             }
             return [
-                {"type": "response.output_item.added", "response_id": rid, "item": {**item, "status": "in_progress"}},
+                {
+                    "type": "response.output_item.added",
+                    "response_id": rid,
+                    "item": {**item, "status": "in_progress"},
+                },
                 {"type": "response.output_item.done", "response_id": rid, "item": item},
             ]
         result: list[Wire] = []
@@ -200,22 +287,33 @@ class FarUpstream:
             self.items[item_id] = FarItem("message", "assistant", done=False)
             self.tags[len(self.tags) + 1] = item_id
             response.sent_ms = response.said_words = 0
-            item = {"id": item_id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+            item = {
+                "id": item_id,
+                "type": "message",
+                "role": "assistant",
+                "status": "in_progress",
+                "content": [],
+            }
             result += [
                 {"type": "response.output_item.added", "response_id": rid, "item": item},
                 {"type": "conversation.item.added", "item": item},
             ]
+        assert isinstance(part, Say)
         item_id = response.item_id
         ids = {"response_id": rid, "item_id": item_id, "content_index": 0, "output_index": 0}
         words = part.text.split(" ")
-        while response.said_words < len(words) and response.said_words * part.ms <= response.sent_ms * len(words):
+        while response.said_words < len(words) and response.said_words * part.ms <= response.sent_ms * len(
+            words
+        ):
             word = (" " if response.said_words else "") + words[response.said_words]
             result.append({"type": "response.output_audio_transcript.delta", **ids, "delta": word})
             response.said_words += 1
         chunk_ms = min(CHUNK_MS, part.ms - response.sent_ms)
         tag = next(tag for tag, tagged in self.tags.items() if tagged == item_id)
         samples = tag.to_bytes(2, "little") * pcm.samples_of_ms(chunk_ms)
-        result.append({"type": "response.output_audio.delta", **ids, "delta": base64.b64encode(samples).decode()})
+        result.append(
+            {"type": "response.output_audio.delta", **ids, "delta": base64.b64encode(samples).decode()}
+        )
         response.sent_ms += chunk_ms
         response.credit_ms -= chunk_ms
         self.items[item_id].audio_ms = response.sent_ms
@@ -312,15 +410,24 @@ class Rig:
 
     def start_speaking(self, item_id: str = "u") -> None:
         """The upstream's turn detection hears the caller begin."""
+        self.far.speaking = True
         self.upstream({"type": "input_audio_buffer.speech_started", "item_id": item_id, "audio_start_ms": 0})
 
     def stop_speaking(self, item_id: str = "u", text: str = "hello") -> None:
         """... and end; the turn is committed and transcribed."""
-        end_ms = pcm.ms_of_samples(self.call.sent_samples)
-        self.upstream({"type": "input_audio_buffer.speech_stopped", "item_id": item_id, "audio_end_ms": end_ms})
+        end_ms = pcm.ms_of_samples(self.call.uplink.sent_samples)
+        self.upstream(
+            {"type": "input_audio_buffer.speech_stopped", "item_id": item_id, "audio_end_ms": end_ms}
+        )
+        self.far.speaking = False
+        self.far.items[item_id] = FarItem("message", "user", text)
         self.upstream({"type": "input_audio_buffer.committed", "item_id": item_id})
-        self.far.items[item_id] = FarItem("message", "user")
-        item = {"id": item_id, "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+        item = {
+            "id": item_id,
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_audio", "transcript": None}],
+        }
         self.upstream({"type": "conversation.item.added", "item": item})
         self.upstream(
             {
@@ -334,6 +441,40 @@ class Rig:
     def sent(self, kind: str) -> list[Wire]:
         """Return the client events of one type that the upstream got."""
         return [event for event in self.far.received if event["type"] == kind]
+
+    def run_tools(self, output: str = "done") -> None:
+        """Let every tool that the model called return."""
+        for call_id in list(self.call.tools):
+            self.ask(asks.ToolOutput(call_id, output))
+
+    def hand_off(self, instructions: str = "You are a poet.") -> None:
+        """Let the agents carry out the handoff that the model called: session first, then the output."""
+        handoff = self.call.handoff
+        assert handoff is not None
+        self.ask(asks.ConfigureSession({"type": "realtime", "instructions": instructions}))
+        self.ask(asks.ToolOutput(handoff.call_id, '{"assistant": "poet"}'))
+
+    def write(self, text: str, item_id: str | None = None) -> None:
+        """Let the caller write something and ask for an answer, as the page does."""
+        item: Wire = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        if item_id is not None:
+            item["id"] = item_id
+        self.client({"type": "conversation.item.create", "event_id": "c_item", "item": item})
+        self.client({"type": "response.create", "event_id": "c_create"})
+
+    @property
+    def state(self) -> State:
+        """Whose turn it is."""
+        return self.call.turns.state
+
+    @property
+    def creates(self) -> int:
+        """How many responses the upstream was asked for."""
+        return len(self.sent("response.create"))
+
+    def causes(self) -> list[str]:
+        """Why each response was asked for, in order."""
+        return [entry.cause for entry in self.journal if isinstance(entry, journal.ResponseRequested)]
 
     def entries(self, *kinds: type[journal.Entry]) -> list[journal.Entry]:
         """Return the journal's entries of these kinds."""

@@ -9,78 +9,23 @@ them. Server events are read in server_events.py, what comes over the data chann
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from rtbridge.core import asks, dialect, journal, pcm
-from rtbridge.core.arbiter import Arbiter, NewId, merged
+from rtbridge.core import asks, dialect, journal, pcm, view
+from rtbridge.core.arbiter import Arbiter, NewId
+from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.latency import Stopwatch
+from rtbridge.core.plan import Action, Handoff, Hangup, Note, Plan, ToCaller, ToUpstream
 from rtbridge.core.playout import Began, Drained, Played, Progress
+from rtbridge.core.requests import Response, merged
 from rtbridge.core.speech import Speech
-from rtbridge.core.turns import Cause, Effect, Turns
+from rtbridge.core.turns import Cause, Effect, State, Turns
+from rtbridge.core.uplink import Uplink
+
+__all__ = ["Call", "Hangup", "Note", "Plan", "ToCaller", "ToUpstream"]
 
 Wire = dict[str, Any]
-BACKLOG_MS = 10_000  # of the caller's audio, kept until the upstream's session is in force
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a call needs to know of its scenario and its upstream; data only."""
-
-    call_id: str
-    scenario: str
-    agent: str
-    handoffs: Mapping[str, str] = field(default_factory=dict)  # tool name -> agent
-    upstream_url: str = ""
-    demo: bool = False  # the upstream is the embedded engine, which takes prompt ids
-    word_times: bool = False
-    greet: bool = True
-    max_call_s: float = 1800.0
-    hold_s: float = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class ToUpstream:
-    """Send a client event of the Realtime API."""
-
-    event: Wire
-
-
-@dataclass(frozen=True, slots=True)
-class ToCaller:
-    """Send an event over the data channel."""
-
-    event: Wire
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Write an entry into the journal; `to_caller` entries also go over the data channel."""
-
-    entry: journal.Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Hangup:
-    """End the call."""
-
-    reason: str
-
-
-Action = ToUpstream | ToCaller | Note | Hangup
-
-
-@dataclass(slots=True)
-class Handoff:
-    """A handoff that was decided and is not finished: from the model's call to the new agent's first response."""
-
-    call_id: str
-    to: str
-    since_s: float
-    configured: bool = False  # the new agent's session was handed in
-    instructions: str | None = None
-    answered: bool = False
+MAX_OPEN_CALLS = 256  # tool calls without a result
 
 
 class Call:
@@ -93,24 +38,24 @@ class Call:
         self.arbiter = Arbiter(new_id=new_id)
         self.speech = Speech(word_times=plan.word_times)
         self.new_id = new_id
+        self.uplink = Uplink()
+        self.stopwatch = Stopwatch()
         self.live = False
+        self.upstream_up = False
         self.rtt_ms = 0.0  # to the caller, kept fresh by the session
         self.detection: Wire | None = None  # turn detection as the caller's side sees it
         self.session: Wire = {}  # the agent's session as the agents configured it
         self.opened_s = now
-        self._leg_up = False
-        self._hold_until: float | None = None
-        self._actions: deque[Action] = deque()
-        self.stopwatch = Stopwatch()
         self.handoff: Handoff | None = None
         self.tools: dict[str, tuple[str, str, float]] = {}  # call_id -> name, arguments, since
-        self._sounding: str | None = None  # response whose audio is in the caller's ear
-        self._backlog: deque[bytes] = deque()
-        self.sent_samples = 0
         self.retried = False
-        self._owed_updates: list[tuple[str, ...]] = []  # session.updated to send: what each had ignored
-        self._client_ids: dict[str, str | None] = {}  # our event_id -> the client's
-        self.typed: set[str] = set()
+        self.client = Correspondence()
+        self._actions: deque[Action] = deque()
+        self._leg_up = False
+        self._hold_until: float | None = None
+        self._ended = False
+        self._detection_known = False
+        self._sounding: str | None = None  # response whose audio is in the caller's ear
 
     # -- out ----------------------------------------------------------------------------------------------
     def next_action(self) -> Action | None:
@@ -118,7 +63,9 @@ class Call:
         return self._actions.popleft() if self._actions else None
 
     def deadline(self) -> float | None:
-        """Return when `handle_timer` wants to be called."""
+        """Return when `handle_timer` wants to be called; None once the call is to end."""
+        if self._ended:
+            return None
         times = [self.opened_s + self.plan.max_call_s, self._hold_until, self.arbiter.deadline()]
         return min(time for time in times if time is not None)
 
@@ -158,34 +105,18 @@ class Call:
         """
         if self._hold_until is not None:
             return []
-        if not self.live:
-            self._backlog.append(chunk)
-            if len(self._backlog) * pcm.FRAME_MS > BACKLOG_MS:
-                lost = self._backlog.popleft()
-                self.note(journal.AudioDropped("mic", pcm.ms_of_samples(pcm.samples_of(lost))))
-            return []
-        chunks = [*self._backlog, chunk]
-        self._backlog.clear()
-        self.sent_samples += sum(pcm.samples_of(one) for one in chunks)
-        return chunks
+        if self.live:
+            return self.uplink.send(chunk)
+        lost = self.uplink.keep(chunk)
+        if lost:
+            self.note(journal.AudioDropped("mic", pcm.ms_of_samples(lost)))
+        return []
 
     def pull(self, samples: int, now: float) -> bytes:
         """Return exactly `samples` samples for the caller's ear; this pull is the playback clock."""
         chunk = self.speech.playout.pull(samples)
         self.follow_playout(now)
         return chunk
-
-    def client_id(self, ours: str, theirs: str | None) -> None:
-        """Remember whose event an error will be about."""
-        self._client_ids[ours] = theirs
-        while len(self._client_ids) > 64:
-            del self._client_ids[next(iter(self._client_ids))]
-
-    def whose(self, ours: object) -> tuple[bool, str | None]:
-        """Return (whether an event of ours was the client's, the client's event_id)."""
-        if not isinstance(ours, str) or ours not in self._client_ids:
-            return False, None
-        return True, self._client_ids.pop(ours)
 
     # -- the agents ---------------------------------------------------------------------------------------
     def handle_ask(self, ask: asks.Ask, now: float) -> None:
@@ -204,15 +135,15 @@ class Call:
         self.settle(now)
 
     def _configure(self, session: Wire, now: float) -> None:
+        given = session.get("audio", {}).get("input", {})
+        if not self._detection_known:  # the scenario's, unless the caller's side was quicker
+            self.set_detection(given.get("turn_detection", {"type": "server_vad"}))
         self.session = merged(self.session, session)
         agent = self.agent
         if self.handoff is not None and not self.handoff.answered:
             agent = self.handoff.to
             self.handoff.configured = True
             self.handoff.instructions = session.get("instructions")
-        given = session.get("audio", {}).get("input", {})
-        if "turn_detection" in given and not self.arbiter.session:
-            self.set_detection(given["turn_detection"])
         wanted = dict(session)
         if self.plan.demo:
             wanted["prompt"] = {"id": f"{self.plan.scenario}/{agent}"}
@@ -220,7 +151,7 @@ class Call:
 
     def set_detection(self, detection: Wire | None) -> None:
         """Set how turns are found; create_response and interrupt_response are obeyed here, never sent."""
-        self.detection = detection
+        self.detection, self._detection_known = detection, True
         self.arbiter.auto_create = detection is not None and detection.get("create_response") is not False
 
     def upstream_detection(self) -> Wire:
@@ -228,7 +159,7 @@ class Call:
         detection = self.detection
         if detection is not None:
             detection = {**detection, "create_response": False, "interrupt_response": False}
-        return {"audio": {"input": {"turn_detection": detection}}}
+        return {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
 
     def _tool_output(self, call_id: str, output: str, now: float) -> None:
         name, arguments, since = self.tools.pop(call_id, ("", "", now))
@@ -237,36 +168,48 @@ class Call:
             handoff = self.handoff = None  # it failed: its output is an error for the old agent to talk about
         if handoff is not None and handoff.call_id == call_id:
             handoff.answered = True
-            self.arbiter.tool_output(call_id, output, now, cause="handoff", instructions=handoff.instructions)
+            self.arbiter.tool_output(call_id, output, now, cause="handoff", role=handoff.instructions)
             return
         self.note(journal.ToolEnded(call_id, name, arguments, output, round((now - since) * 1000)))
-        self.arbiter.tool_output(call_id, output, now, cause="tool", instructions=None)
+        self.arbiter.tool_output(call_id, output, now, cause="tool")
 
     # -- time ---------------------------------------------------------------------------------------------
     def handle_timer(self, now: float) -> None:
         """Act on what is due."""
         if now >= self.opened_s + self.plan.max_call_s:
-            self._actions.append(Hangup("the call reached its longest allowed time"))
+            self.hang_up("the call reached its longest allowed time")
         if self._hold_until is not None and now >= self._hold_until:
-            self._actions.append(Hangup("the caller did not come back"))
-        for late in self.arbiter.expire(now):
-            self.note(journal.UpstreamErred("timeout", late, benign=False))
+            self.hang_up("the caller did not come back")
+        lost = self.arbiter.lost(now)
+        late = self.arbiter.expire(now) if lost is None else ["response.cancel was not answered"]
+        for words in late:
+            self.note(journal.UpstreamErred("timeout", words, benign=False))
+        if lost is not None:
+            self.response_over(lost, now)
+        elif late:
+            self.rest(now)
         self.settle(now)
 
+    def hang_up(self, reason: str) -> None:
+        """End the call; a second reason is ignored."""
+        if not self._ended:
+            self._ended = True
+            self._actions.append(Hangup(reason))
+
     # -- what moves ---------------------------------------------------------------------------------------
-    def request(self, cause: str, now: float) -> None:
-        """Want an answer from the agent."""
-        if cause in ("text", "client"):
+    def request(self, cause: str, now: float, *, event_id: str | None = None) -> None:
+        """Want an answer from the agent; `event_id` is what the response.create shall be called."""
+        if cause == "text" or not self.stopwatch.waiting:
             self.stopwatch.turn_over(now, endpoint_ms=None)
-        self.arbiter.want(cause, now)
+        self.arbiter.want(cause, now, event_id=event_id)
         self.settle(now)
 
     def type_text(self, item: Wire, now: float, *, client_event_id: str | None = None) -> None:
         """Put a typed message of the caller into the conversation."""
         item = {"id": self.new_id("item"), **item}
-        self.typed.add(item["id"])
+        self.client.typed(item["id"])
         event_id = self.new_id("event")
-        self.client_id(event_id, client_event_id)
+        self.client.sent(event_id, client_event_id)
         self.arbiter.add_item(item, now, event_id=event_id)
 
     def move(self, cause: Cause, now: float) -> None:
@@ -277,26 +220,35 @@ class Call:
             self.note(journal.TurnIgnored(before.value, cause.value))
             return
         if Effect.CANCEL in row.effects:
-            playing = self.speech.playout.playing
-            self.arbiter.cancel(flushed=True, now=now)
-            if playing is not None and cause is Cause.SPEECH_STARTED:
-                self.note(journal.BargeInConfirmed(playing.item_id, pcm.ms_of_samples(playing.pulled)))
-            self._stop_playout()
+            self._interrupt(before, cause, now)
         if self.turns.state is not before:
             self.note(journal.TurnChanged(before.value, self.turns.state.value, cause.value))
 
-    def _stop_playout(self) -> None:
-        """Flush, truncate what was heard, delete what was not."""
-        for cut in self.speech.flush(pcm.samples_of_ms(self.rtt_ms / 2)):
+    def _interrupt(self, state: State, cause: Cause, now: float) -> None:
+        """Cancel, flush, truncate what was heard, delete what was not."""
+        lag = pcm.samples_of_ms(self.rtt_ms / 2)  # pulled, and not in the caller's ear yet
+        if cause is Cause.CANCELLED:
+            self.arbiter.forget_wants()
+            self.stopwatch.dropped()
+        elif state is State.AGENT_SPEAKING:
+            playing = self.speech.playout.playing
+            heard = max(0, playing.pulled - lag) if playing is not None else 0
+            item_id = playing.item_id if playing is not None and playing.pulled else None
+            self.note(journal.BargeInConfirmed(item_id, pcm.ms_of_samples(heard)))
+        self.arbiter.cancel(now)
+        for cut in self.speech.flush(lag):
             if cut.heard.heard_ms > 0:
-                self.arbiter.truncate(cut.item_id, cut.content_index, cut.heard.heard_ms)
-                self.note(journal.ItemTruncated(cut.item_id, cut.heard.heard_ms))
+                self._truncate(cut.item_id, cut.content_index, cut.heard.heard_ms)
                 self.note(cut.heard)
             else:
                 self.forget_unheard(cut.item_id)
         if self._sounding is not None:
             self._buffer_event("cleared", self._sounding)
             self._sounding = None
+
+    def _truncate(self, item_id: str, content_index: int, heard_ms: int) -> None:
+        self.arbiter.truncate(item_id, content_index, heard_ms)
+        self.note(journal.ItemTruncated(item_id, heard_ms))
 
     def forget_unheard(self, item_id: str) -> None:
         """Take an item of which nothing was heard out of the upstream's context."""
@@ -312,7 +264,7 @@ class Call:
                     self._began(item_id, now)
                 case Played(progress):
                     self.note(self.speech.played(progress))
-                    self._settle_cancelled(progress)
+                    self._cut_if_cancelled(progress)
                 case Drained():
                     self.move(Cause.DRAINED, now)
                     if self._sounding is not None and (
@@ -324,27 +276,38 @@ class Call:
         if marks:
             self.settle(now)
 
-    def _settle_cancelled(self, progress: Progress) -> None:
+    def _cut_if_cancelled(self, progress: Progress) -> None:
         """Cut an item whose response was cancelled but whose queue was played: what came later was dropped."""
         spoken = self.speech.get(progress.item_id)
         response = self.arbiter.response(spoken.response_id) if spoken is not None else None
-        if response is not None and response.cancelled:
-            self.arbiter.truncate(
-                progress.item_id, progress.content_index, pcm.ms_of_samples(progress.pulled)
-            )
+        if spoken is not None and not spoken.complete and response is not None and response.cancelled:
+            self._truncate(progress.item_id, progress.content_index, pcm.ms_of_samples(progress.pulled))
 
     def _began(self, item_id: str, now: float) -> None:
         spoken = self.speech.get(item_id)
-        agent = spoken.agent if spoken is not None else self.agent
-        turn = self.stopwatch.heard(now, item_id=item_id, agent=agent)
+        if spoken is None:
+            return
+        turn = self.stopwatch.heard(now, item_id=item_id, agent=spoken.agent)
         if turn is not None:
             self.note(turn)
-        response_id = spoken.response_id if spoken is not None else ""
-        if self._sounding != response_id:
+        if self._sounding != spoken.response_id:
             self.silence_after(self._sounding)
-            self._sounding = response_id
-            self._buffer_event("started", response_id)
+            self._sounding = spoken.response_id
+            self._buffer_event("started", spoken.response_id)
         self.move(Cause.FIRST_AUDIO, now)
+
+    def response_over(self, response: Response, now: float) -> None:
+        """Take the end of a response: what it holds is all there will be."""
+        if response.cancelled:
+            for item_id in self.speech.unheard(response.items):
+                self.forget_unheard(item_id)
+        for item_id in response.items:
+            self.speech.playout.finish(item_id)
+        self.arbiter.response_done(response.response_id, now)
+        self.follow_playout(now)
+        if self.speech.playout.playing is None:
+            self.silence_after(response.response_id)
+        self.rest(now)
 
     def silence_after(self, response_id: str | None) -> None:
         """Say that a response's audio has left the caller's ear (event output_audio_buffer.stopped)."""
@@ -375,26 +338,20 @@ class Call:
             self._hand_over(now)
             self.note(journal.ResponseRequested(cause))
             self.stopwatch.requested(now)
-            if cause != "speech":
-                self.move(Cause.REQUESTED, now)
-        if self._owed_updates and self.arbiter.configured:
-            for ignored in self._owed_updates:
-                self.tell(
-                    {
-                        "type": "session.updated",
-                        "event_id": self.new_id("event"),
-                        "session": self.session_view(),
-                    }
-                )
-                if ignored:
-                    message = f"the server owns {', '.join(ignored)}; left as it is"
-                    self.note(journal.Notice(message, ignored))
-            self._owed_updates.clear()
+            self.move(Cause.REQUESTED, now)
+        if self.session and self.arbiter.configured:
+            for asked in self.client.pay_updates():
+                self._answer_update(asked)
 
     def rest(self, now: float) -> None:
         """Nothing plays and nothing is on its way: it is the caller's turn."""
         if not self.arbiter.busy and self.speech.playout.playing is None:
             self.move(Cause.RESPONSE_DONE, now)
+
+    def rest_if_thinking(self, now: float) -> None:
+        """After an error: if it was about what we waited for, it is the caller's turn again."""
+        if self.turns.state is State.THINKING and not self.arbiter.awaits_commit:
+            self.rest(now)
 
     def _hand_over(self, now: float) -> None:
         handoff = self.handoff
@@ -404,9 +361,11 @@ class Call:
 
     def session_view(self) -> Wire:
         """Return the session in force, as the caller's side may see it."""
-        return dialect.session_view(self.session, call_id=self.plan.call_id, detection=self.detection)
+        return view.session_view(self.session, call_id=self.plan.call_id, detection=self.detection)
 
-    def owe_update(self, ignored: tuple[str, ...], now: float) -> None:
-        """Answer a client's session.update once everything sent is acknowledged."""
-        self._owed_updates.append(ignored)
-        self.settle(now)
+    def _answer_update(self, asked: Wire) -> None:
+        seen = self.session_view()
+        self.tell({"type": "session.updated", "event_id": self.new_id("event"), "session": seen})
+        ignored = dialect.ignored(asked, self.session, seen)
+        if ignored:
+            self.note(journal.Notice(f"the server owns {', '.join(ignored)}; left as it is", ignored))

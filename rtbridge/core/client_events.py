@@ -30,11 +30,14 @@ def handle_caller(call: Call, text: str, now: float) -> None:
 def _session_update(call: Call, event: Wire, now: float) -> None:
     given, detection = dialect.turn_detection(event)
     session: Mapping[str, Any] = event["session"]
-    ignored = dialect.ignored(session, call.session)
-    if given and detection != call.detection:
+    if not call.client.owe_update(dict(session)):
+        raise _too_many(event)
+    if given:
+        changed = detection != call.detection
         call.set_detection(detection)
-        call.arbiter.configure(call.upstream_detection(), now)
-    call.owe_update(ignored, now)
+        if changed and call.session:  # before the agents have a session, theirs takes it along
+            call.arbiter.configure(call.upstream_detection(), now)
+    call.settle(now)
 
 
 def _item_create(call: Call, event: Wire, now: float) -> None:
@@ -47,6 +50,8 @@ def _item_create(call: Call, event: Wire, now: float) -> None:
             event_id=event.get("event_id"),
             param="item.id",
         )
+    if call.arbiter.crowded:
+        raise _too_many(event)
     call.type_text(item, now, client_event_id=event.get("event_id"))
     call.settle(now)
 
@@ -68,11 +73,13 @@ def _item_retrieve(call: Call, event: Wire, now: float) -> None:
 
 def _response_create(call: Call, event: Wire, now: float) -> None:
     dialect.plain_create(event)
-    call.request("client", now)
+    event_id = call.new_id("event")
+    call.client.sent(event_id, event.get("event_id"))
+    call.request("client", now, event_id=event_id)
 
 
 def _response_cancel(call: Call, event: Wire, now: float) -> None:
-    if not call.arbiter.cancel(flushed=False, now=now):
+    if not call.arbiter.cancel(now):
         raise Refused(
             "response_cancel_not_active",
             "there is no active response to cancel",
@@ -88,10 +95,23 @@ def _output_clear(call: Call, event: Wire, now: float) -> None:
 
 
 def _input_forward(call: Call, event: Wire, now: float) -> None:
+    if call.arbiter.crowded:
+        raise _too_many(event)
+    if event["type"] == "input_audio_buffer.clear":
+        call.uplink.forget()
     event_id = call.new_id("event")
-    call.client_id(event_id, event.get("event_id"))
+    call.client.sent(event_id, event.get("event_id"))
     call.arbiter.forward({"type": event["type"], "event_id": event_id})
     call.settle(now)
+
+
+def _too_many(event: Wire) -> Refused:
+    return Refused(
+        "too_many_events",
+        "too many events wait for the session to be in force; wait for session.updated",
+        kind=event["type"],
+        event_id=event.get("event_id"),
+    )
 
 
 _HANDLERS: dict[str, Callable[[Call, Wire, float], None]] = {

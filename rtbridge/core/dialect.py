@@ -1,8 +1,8 @@
-"""The WebRTC dialect of the Realtime events: what goes over the data channel `oai-events`, and what may come.
+"""The WebRTC dialect of the Realtime events: what may come over the data channel `oai-events`.
 
-Towards the caller: events without audio, tools or prompts, since audio goes over the track and agents live here.
-From the caller: an allow-list. What the server owns (instructions, tools, model, voice) is not the client's to set;
-a session.update of it is acknowledged with what is in force. Pure functions; who decides is call.py.
+An allow-list. What the server owns (instructions, tools, model, voice) is not the client's to set; a session.update
+of it is acknowledged with what is in force. Pure functions; who decides is call.py. What goes the other way is
+in view.py.
 """
 
 from __future__ import annotations
@@ -11,42 +11,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rtbridge.core.transcript import Transcript
-
 Wire = dict[str, Any]
 
 MAX_TEXT_CHARS = 16_000  # of one typed message
 MAX_MESSAGE_BYTES = 65_536  # of one event towards the caller
-
-# Passed on as they come, once stripped. Everything else stays in the house.
-_PASSED = frozenset(
-    {
-        "conversation.item.input_audio_transcription.delta",
-        "conversation.item.input_audio_transcription.completed",
-        "conversation.item.input_audio_transcription.failed",
-        "conversation.item.truncated",
-        "input_audio_buffer.committed",
-        "input_audio_buffer.cleared",
-        "input_audio_buffer.speech_started",
-        "input_audio_buffer.speech_stopped",
-        "input_audio_buffer.timeout_triggered",
-        "response.output_audio.done",
-        "response.output_audio_transcript.delta",
-        "response.output_audio_transcript.done",
-        "response.output_text.delta",
-        "response.output_text.done",
-        "rate_limits.updated",
-    }
-)
-_WITH_ITEM = frozenset(
-    {
-        "conversation.item.added",
-        "conversation.item.done",
-        "response.output_item.added",
-        "response.output_item.done",
-    }
-)
-_WITH_PART = frozenset({"response.content_part.added", "response.content_part.done"})
 
 CLIENT_EVENTS = frozenset(
     {
@@ -66,7 +34,20 @@ _KNOWN_BUT_REFUSED = {
     "conversation.item.delete": "the conversation is the server's to edit",
 }
 # Part of every stock client's session.update and without meaning here: accepted without a word.
-_SILENT_KEYS = frozenset({"type", "object", "id", "expires_at", "tracing", "include", "output_modalities"})
+_SILENT_KEYS = frozenset(
+    {
+        "type",
+        "object",
+        "id",
+        "expires_at",
+        "tracing",
+        "include",
+        "output_modalities",
+        "audio.input.turn_detection",  # the one thing that is obeyed
+        "audio.input.format",
+        "audio.output.format",
+    }
+)
 
 
 class Refused(Exception):
@@ -130,6 +111,12 @@ def read(text: str) -> Wire:
             event_id=event_id,
             param="type",
         )
+    try:
+        json.dumps(event, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Refused(
+            "invalid_text", "the event holds half a surrogate pair; send whole characters", kind=kind
+        ) from None
     return event
 
 
@@ -193,7 +180,7 @@ def turn_detection(event: Mapping[str, Any]) -> tuple[bool, Wire | None]:
             event_id=event.get("event_id"),
             param="session",
         )
-    given = _dig(session, "audio", "input")
+    given = dig(session, "audio", "input")
     if "turn_detection" not in given:
         return False, None
     value = given["turn_detection"]
@@ -238,119 +225,39 @@ def _turn_detection_problem(value: object) -> tuple[str, str] | None:
         elif key == "eagerness":
             if given not in (None, "low", "medium", "high", "auto"):
                 return str(key), "must be low, medium, high or auto"
-        elif key not in ("type", "model_version"):
+        elif key == "model_version":
+            if given is not None and not (isinstance(given, str) and len(given) <= 64):
+                return str(key), "must be a short string"
+        elif key != "type":
             return str(key)[:40], "is not a known setting"
     return None
 
 
-def ignored(asked: Mapping[str, Any], in_force: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the keys of a client's `session` that the server owns and that differ from what is in force."""
+def ignored(
+    asked: Mapping[str, Any], in_force: Mapping[str, Any], seen: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the keys of a client's `session` that the server owns and that it asked to be different.
+
+    Different from what is in force, and from what the client was shown of it (event `session.created`).
+    """
     names: list[str] = []
 
-    def walk(asked: Mapping[str, Any], force: Mapping[str, Any], path: str) -> None:
+    def walk(asked: Mapping[str, Any], force: Mapping[str, Any], seen: Mapping[str, Any], path: str) -> None:
         for key, value in asked.items():
             name = f"{path}{key}"
-            if name in _SILENT_KEYS or name in (
-                "audio.input.turn_detection",
-                "audio.input.format",
-                "audio.output.format",
-            ):
+            if name in _SILENT_KEYS or value is None:
                 continue
-            below = force.get(key)
             if isinstance(value, Mapping) and name in ("audio", "audio.input", "audio.output"):
-                walk(value, below if isinstance(below, Mapping) else {}, f"{name}.")
-            elif value is not None and value != below:
+                walk(value, dig(force, key), dig(seen, key), f"{name}.")
+            elif value not in (force.get(key), seen.get(key)):
                 names.append(name[:60])
 
-    walk(asked, in_force, "")
+    walk(asked, in_force, seen, "")
     return tuple(names[:32])
 
 
-def session_view(session: Mapping[str, Any], *, call_id: str, detection: Wire | None) -> Wire:
-    """Return the session in force as a client may see it: no prompt, no tools, its own turn detection."""
-    given, spoken = _dig(session, "audio", "input"), _dig(session, "audio", "output")
-    return {
-        "type": "realtime",
-        "object": "realtime.session",
-        "id": call_id,
-        "model": session.get("model"),
-        "output_modalities": session.get("output_modalities", ["audio"]),
-        "instructions": "",
-        "tools": [],
-        "tool_choice": "auto",
-        "audio": {
-            "input": {
-                "format": {"type": "audio/pcm", "rate": 24000},
-                "transcription": given.get("transcription"),
-                "noise_reduction": given.get("noise_reduction"),
-                "turn_detection": detection,
-            },
-            "output": {
-                "format": {"type": "audio/pcm", "rate": 24000},
-                "voice": spoken.get("voice"),
-                "speed": spoken.get("speed", 1.0),
-            },
-        },
-    }
-
-
-def visible(event: Mapping[str, Any], transcript: Transcript) -> Wire | None:
-    """Return an upstream event as the caller's side may see it, or None when it is not for them."""
-    kind = event.get("type")
-    if kind in _PASSED:
-        result = dict(event)
-        if "previous_item_id" in result:
-            result["previous_item_id"] = _previous(str(event.get("item_id")), transcript)
-        return result
-    if kind in _WITH_ITEM:
-        item = event.get("item")
-        if not isinstance(item, Mapping) or not _shown(item):
-            return None
-        result = {**event, "item": _stripped_item(item)}
-        if "previous_item_id" in result:
-            result["previous_item_id"] = _previous(str(item.get("id")), transcript)
-        return result
-    if kind in _WITH_PART:
-        part = event.get("part")
-        if not isinstance(part, Mapping):
-            return None
-        # Stock browser clients take parts called audio and text here, and nothing else.
-        plain = {"output_audio": "audio", "output_text": "text"}
-        stripped = _stripped_part(part)
-        return {**event, "part": {**stripped, "type": plain.get(str(part.get("type")), part.get("type"))}}
-    if kind == "conversation.item.deleted":
-        entry = transcript.get(str(event.get("item_id")))
-        return dict(event) if entry is not None and entry.visible else None
-    if kind in ("response.created", "response.done"):
-        response = event.get("response")
-        if not isinstance(response, Mapping):
-            return None
-        output = response.get("output")
-        items = output if isinstance(output, list) else []
-        shown = [_stripped_item(item) for item in items if isinstance(item, Mapping) and _shown(item)]
-        return {**event, "response": {**response, "output": shown}}
-    return None
-
-
-def _previous(item_id: str, transcript: Transcript) -> str | None:
-    return transcript.visible_before(item_id)
-
-
-def _shown(item: Mapping[str, Any]) -> bool:
-    return item.get("type") == "message" and item.get("role") in ("user", "assistant")
-
-
-def _stripped_item(item: Mapping[str, Any]) -> Wire:
-    content = item.get("content")
-    parts = content if isinstance(content, list) else []
-    return {**item, "content": [_stripped_part(part) for part in parts if isinstance(part, Mapping)]}
-
-
-def _stripped_part(part: Mapping[str, Any]) -> Wire:
-    return {key: value for key, value in part.items() if key != "audio"}
-
-
-def _dig(mapping: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+def dig(mapping: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return the mapping at `path`, or an empty one where there is none."""
     for key in path:
         below = mapping.get(key)
         if not isinstance(below, Mapping):

@@ -18,6 +18,7 @@ class _Turn:
     endpoint_ms: int | None
     requested_s: float | None = None
     first_audio_s: float | None = None
+    item_id: str = ""  # whose audio that was
 
 
 class Stopwatch:
@@ -30,22 +31,27 @@ class Stopwatch:
         """The caller's turn is over; `endpoint_ms` ago speech itself ended, None when it was typed."""
         self._turn = _Turn(now, endpoint_ms)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a turn is over and nothing was asked for yet."""
+        return self._turn is not None and self._turn.requested_s is None
+
     def requested(self, now: float) -> None:
         """Note the first response.create that answers the turn."""
         if self._turn is not None and self._turn.requested_s is None:
             self._turn.requested_s = now
 
-    def first_audio(self, now: float) -> None:
-        """Note audio of the answer; only the first counts."""
+    def first_audio(self, now: float, item_id: str) -> None:
+        """Note audio that came for an item; only the first after the request counts."""
         turn = self._turn
         if turn is not None and turn.requested_s is not None and turn.first_audio_s is None:
-            turn.first_audio_s = now
+            turn.first_audio_s, turn.item_id = now, item_id
 
     def heard(self, now: float, *, item_id: str, agent: str) -> TurnEnded | None:
-        """Note the first sample pulled and return the turn's latencies; None when nothing was being timed."""
+        """Note an item's first sample pulled; return the turn's latencies if it is the one that was timed."""
         turn = self._turn
-        if turn is None or turn.requested_s is None or turn.first_audio_s is None:
-            return None
+        if turn is None or turn.requested_s is None or turn.first_audio_s is None or turn.item_id != item_id:
+            return None  # the rest of an earlier answer may still be playing
         self._turn = None
         endpoint_ms = turn.endpoint_ms
         request_ms, model_ms, playout_ms = (

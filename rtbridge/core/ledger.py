@@ -53,11 +53,12 @@ class Ledger:
 
     def text(self, item_id: str) -> str:
         """Return all of an item's text so far."""
-        return self._line(item_id).text
+        line = self._lines.get(item_id)
+        return line.text if line is not None else ""
 
     def words(self, item_id: str, heard_samples: int) -> Words:
         """Split an item's text at the last word of which all was heard."""
-        line = self._line(item_id)
+        line = self._lines.get(item_id, _Line())
         if heard_samples <= 0:
             return Words("", line.text)
         if heard_samples >= line.samples:
@@ -79,16 +80,13 @@ class Ledger:
     def _cut_by_times(line: _Line, heard: int) -> int:
         """A piece is heard when the next piece has begun; within a piece, words lie in proportion."""
         ends = [*line.starts[1:], (len(line.text), line.samples)]
-        cut = 0
-        for (chars, samples), (next_chars, next_samples) in zip(line.starts, ends, strict=True):
-            if next_samples <= heard:
-                cut = next_chars
-                continue
-            if samples < heard:
-                share = (heard - samples) / (next_samples - samples)
-                cut = chars + Ledger._cut_by_length(line.text[chars:next_chars], share)
-            break
-        return cut
+        pieces = zip(line.starts, ends, strict=True)
+        # `heard` is short of the whole line, so one piece ends after it.
+        (chars, samples), (next_chars, next_samples) = next(piece for piece in pieces if piece[1][1] > heard)
+        if heard <= samples:
+            return chars
+        share = (heard - samples) / (next_samples - samples)
+        return chars + Ledger._cut_by_length(line.text[chars:next_chars], share)
 
     @staticmethod
     def _cut_by_length(text: str, share: float) -> int:

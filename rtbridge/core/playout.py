@@ -91,14 +91,15 @@ class Playout:
         """
         samples = pcm.samples_of(chunk)
         room = min(samples, MAX_QUEUED_SAMPLES - self._queued)
+        if not room:  # an item without a sample would end without having begun
+            return samples
         item = self._find(item_id)
         if item is None:
             item = _Item(item_id, content_index)
             self._items.append(item)
-        if room:
-            item.chunks.append(memoryview(chunk)[: room * pcm.SAMPLE_BYTES])
-            item.pushed += room
-            self._queued += room
+        item.chunks.append(memoryview(chunk)[: room * pcm.SAMPLE_BYTES])
+        item.pushed += room
+        self._queued += room
         return samples - room
 
     def finish(self, item_id: str) -> None:

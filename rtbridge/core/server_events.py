@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import dialect, journal, pcm
-from rtbridge.core.call import Call, Handoff
+from rtbridge.core import dialect, journal, pcm, view
+from rtbridge.core.arbiter import ALREADY_ACTIVE
+from rtbridge.core.call import MAX_OPEN_CALLS, Call
+from rtbridge.core.plan import Handoff
 from rtbridge.core.speech import entry_of
-from rtbridge.core.turns import Cause
+from rtbridge.core.turns import Cause, State
 
 Wire = dict[str, Any]
 
@@ -28,7 +31,7 @@ def handle_upstream(call: Call, event: Wire, now: float) -> bool:
     response_id = event.get("response_id")
     if isinstance(response_id, str):
         call.arbiter.heard_from(response_id, now)
-    for_caller = dialect.visible(event, call.speech.transcript)
+    for_caller = view.visible(event, call.speech.transcript)
     handler = _HANDLERS.get(str(kind))
     for_agents = True if handler is None else handler(call, event, now)
     if for_caller is not None and kind != "conversation.item.added":
@@ -40,7 +43,8 @@ def handle_upstream(call: Call, event: Wire, now: float) -> bool:
 
 
 def _session_updated(call: Call, event: Wire, now: float) -> bool:
-    if not call.live and call.arbiter.session:
+    if not call.upstream_up and call.arbiter.session:
+        call.upstream_up = True
         took_ms = round((now - call.opened_s) * 1000)
         call.note(journal.UpstreamOpened(call.plan.upstream_url, took_ms))
     call.arbiter.session_updated(now)
@@ -50,35 +54,33 @@ def _session_updated(call: Call, event: Wire, now: float) -> bool:
 def _error(call: Call, event: Wire, now: float) -> bool:
     given = event.get("error")
     problem: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    code, ours = problem.get("code"), problem.get("event_id")
+    code = str(problem.get("code") or problem.get("type") or "unknown")
     message = str(problem.get("message"))[:500]
+    ours = problem.get("event_id")
+    ours = ours if isinstance(ours, str) else None
+    if not call.live and call.arbiter.refuses_session(ours):
+        call.hang_up(f"the upstream refused the session: {message}")
     benign = call.arbiter.erred(code, ours, now)
-    call.note(journal.UpstreamErred(str(code), message, benign))
-    theirs, cause = call.whose(ours)
+    call.note(journal.UpstreamErred(code, message, benign))
+    theirs, cause = call.client.whose(ours) if code != ALREADY_ACTIVE else (False, None)  # it is asked again
     if theirs:
-        kind = str(problem.get("type") or "invalid_request_error")
-        call.tell(
-            dialect.error(
-                call.new_id("event"),
-                str(code),
-                message,
-                param=problem.get("param"),
-                cause=cause,
-                kind=kind,
-            )
-        )
+        kind, param = str(problem.get("type") or "invalid_request_error"), problem.get("param")
+        call.tell(dialect.error(call.new_id("event"), code, message, param=param, cause=cause, kind=kind))
+    call.rest_if_thinking(now)
     return not benign
 
 
 def _speech_started(call: Call, event: Wire, now: float) -> bool:
     call.arbiter.speech_started()
-    if call.detection is None or call.detection.get("interrupt_response") is not False:
+    interrupts = call.detection is None or call.detection.get("interrupt_response") is not False
+    if interrupts or call.turns.state is State.LISTENING:
         call.stopwatch.dropped()
         call.move(Cause.SPEECH_STARTED, now)
     return True
 
 
 def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
+    call.arbiter.turn_over()
     call.stopwatch.turn_over(now, endpoint_ms=_endpoint_ms(call, event))
     call.move(Cause.SPEECH_STOPPED, now)
     return True
@@ -87,17 +89,28 @@ def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
 def _endpoint_ms(call: Call, event: Wire) -> int | None:
     """Return how long ago speech ended: audio sent since, plus the silence that was waited for."""
     end_ms = event.get("audio_end_ms")
-    if not isinstance(end_ms, int | float):
+    if not isinstance(end_ms, int | float) or not math.isfinite(end_ms):
         return None
     silence_ms = 0
     if call.detection is not None and call.detection.get("type") == "server_vad":
         silence_ms = int(call.detection.get("silence_duration_ms") or 500)
-    return max(0, round(pcm.ms_of_samples(call.sent_samples) - end_ms + silence_ms))
+    return max(0, round(pcm.ms_of_samples(call.uplink.sent_samples) - end_ms + silence_ms))
 
 
 def _committed(call: Call, event: Wire, now: float) -> bool:
     call.arbiter.committed(now)
+    if (
+        call.turns.state is State.CALLER_SPEAKING
+    ):  # a client's commit, or an upstream that does not say stopped
+        call.move(Cause.SPEECH_STOPPED, now)
+    call.settle(now)
     call.rest(now)
+    return True
+
+
+def _timed_out(call: Call, event: Wire, now: float) -> bool:
+    """The caller was silent for idle_timeout_ms: the upstream commits nothing, to be answered like a turn."""
+    call.arbiter.turn_over()
     return True
 
 
@@ -117,13 +130,10 @@ def _item_added(call: Call, event: Wire, now: float) -> bool:
     spoken = call.speech.get(entry.item_id)
     entry.agent = spoken.agent if spoken is not None else ""
     call.speech.transcript.add(entry, previous if isinstance(previous, str) else None)
-    if entry.item_id in call.typed:
-        call.typed.discard(entry.item_id)
+    if call.client.was_typed(entry.item_id):
         call.note(journal.CallerSaid(entry.item_id, entry.text, typed=True))
     shown = (
-        None
-        if known
-        else dialect.visible({**event, "type": "conversation.item.added"}, call.speech.transcript)
+        None if known else view.visible({**event, "type": "conversation.item.added"}, call.speech.transcript)
     )
     if shown is not None:
         call.tell(shown)
@@ -185,22 +195,25 @@ def _audio_delta(call: Call, event: Wire, now: float) -> bool:
     lost = call.speech.add_audio(item_id, index if isinstance(index, int) else 0, chunk)
     if lost:
         call.note(journal.AudioDropped("playout", pcm.ms_of_samples(lost)))
-    call.stopwatch.first_audio(now)
+    call.stopwatch.first_audio(now, item_id)
     return False
 
 
 def _text_delta(call: Call, event: Wire, now: float) -> bool:
-    if not call.is_stale(str(event.get("response_id"))):
-        call.speech.add_text(str(event.get("item_id")), str(event.get("delta") or ""))
+    response_id, item_id = str(event.get("response_id")), str(event.get("item_id"))
+    if not call.is_stale(response_id):
+        call.speech.begin(item_id, response_id, call.agent)
+        call.speech.add_text(item_id, str(event.get("delta") or ""))
     return True
 
 
 def _text_done(call: Call, event: Wire, now: float) -> bool:
     item_id, text = str(event.get("item_id")), str(event.get("transcript") or event.get("text") or "")
-    if not call.is_stale(str(event.get("response_id"))):
+    response_id = str(event.get("response_id"))
+    if not call.is_stale(response_id):
+        spoken = call.speech.begin(item_id, response_id, call.agent)
         call.speech.set_text(item_id, text)
-        spoken = call.speech.get(item_id)
-        call.note(journal.AgentSaid(item_id, spoken.agent if spoken else call.agent, text))
+        call.note(journal.AgentSaid(item_id, spoken.agent, text))
     return True
 
 
@@ -215,6 +228,8 @@ def _output_item_done(call: Call, event: Wire, now: float) -> bool:
     if not isinstance(item, dict):
         return False
     if item.get("type") != "function_call":
+        if item.get("status") in (None, "completed") and not call.is_stale(response_id):
+            call.speech.complete(str(item.get("id")))
         call.speech.playout.finish(str(item.get("id")))
         call.follow_playout(now)
         return True
@@ -225,10 +240,16 @@ def _output_item_done(call: Call, event: Wire, now: float) -> bool:
         if isinstance(item.get("id"), str):
             call.arbiter.delete(item["id"])
         return False
-    call_id, name = str(item.get("call_id")), str(item.get("name"))
+    call_id, name = item.get("call_id"), item.get("name")
+    if not (isinstance(call_id, str) and call_id and isinstance(name, str) and name):
+        words = "a function call without call_id or name was not run"
+        call.note(journal.UpstreamErred("invalid_function_call", words, benign=False))
+        return False
     call.arbiter.tool_called(response_id, call_id)
     arguments = str(item.get("arguments") or "")
     call.tools[call_id] = (name, arguments, now)
+    while len(call.tools) > MAX_OPEN_CALLS:
+        del call.tools[next(iter(call.tools))]
     if name in call.plan.handoffs:
         call.handoff = Handoff(call_id, call.plan.handoffs[name], now)
     else:
@@ -239,30 +260,25 @@ def _output_item_done(call: Call, event: Wire, now: float) -> bool:
 def _response_done(call: Call, event: Wire, now: float) -> bool:
     given = event.get("response")
     answer: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    response_id = str(answer.get("id"))
-    response = call.arbiter.response(response_id)
-    if response is not None:
-        if response.cancelled:
-            for item_id in call.speech.unheard(response.items):
-                call.forget_unheard(item_id)
-        for item_id in response.items:
-            call.speech.playout.finish(item_id)
+    response = call.arbiter.response(str(answer.get("id")))
     status = str(answer.get("status"))
     code, message, reason = _why(answer.get("status_details"))
-    call.note(journal.ResponseEnded(response_id, status, reason, message))
-    if status == "failed" and response is not None:
-        if code not in NO_RETRY and not call.retried:
-            call.retried = True
-            call.arbiter.want("retry", now)
-        else:
+    call.note(journal.ResponseEnded(str(answer.get("id")), status, reason, message))
+    if response is None:
+        call.arbiter.response_done("", now)
+        call.rest(now)
+        return True
+    if status == "failed" and not response.cancelled:
+        if code in NO_RETRY or call.retried:
             call.note(journal.Notice(f"The model could not answer: {message or code or 'no reason given'}"))
+        else:
+            call.retried = True
+            call.arbiter.want_again(response, now)
+    elif status == "incomplete":
+        call.note(journal.Notice(f"The answer was cut short: {reason or 'no reason given'}"))
     elif status == "completed":
         call.retried = False
-    call.arbiter.response_done(response_id, now)
-    call.follow_playout(now)
-    if call.speech.playout.playing is None:
-        call.silence_after(response_id)
-    call.rest(now)
+    call.response_over(response, now)
     return True
 
 
@@ -293,6 +309,7 @@ _HANDLERS: dict[str, Callable[[Call, Wire, float], bool]] = {
     "input_audio_buffer.speech_stopped": _speech_stopped,
     "input_audio_buffer.committed": _committed,
     "input_audio_buffer.cleared": _cleared,
+    "input_audio_buffer.timeout_triggered": _timed_out,
     "conversation.item.added": _item_added,
     "conversation.item.created": _item_added,  # servers of the beta dialect
     "conversation.item.done": _item_done,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from rtbridge.core import pcm
 from rtbridge.core.journal import ItemHeard
-from rtbridge.core.ledger import Ledger
-from rtbridge.core.playout import Mark, Played, Playout, Progress
+from rtbridge.core.ledger import Ledger, Words
+from rtbridge.core.playout import Mark, Playout, Progress
 from rtbridge.core.transcript import Entry, Transcript
 
 MAX_REMEMBERED = 512
@@ -24,8 +24,9 @@ class Spoken:
     item_id: str
     response_id: str
     agent: str
-    has_audio: bool = False
+    complete: bool = False  # the model has made all of it
     over: bool = False  # it will play no further: played to its end, cut, or never heard
+    heard_samples: int | None = None  # once it is over; None as long as all of its text is taken for heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,17 @@ class Speech:
         self.transcript = Transcript()
         self._items: dict[str, Spoken] = {}
 
-    def begin(self, item_id: str, response_id: str, agent: str) -> None:
-        """Note a new message item of a response."""
-        self._items.setdefault(item_id, Spoken(item_id, response_id, agent))
+    def begin(self, item_id: str, response_id: str, agent: str) -> Spoken:
+        """Note a message item of a response, if it is new, and return it."""
+        spoken = self._items.setdefault(item_id, Spoken(item_id, response_id, agent))
         entry = self.transcript.get(item_id)
         if entry is not None:
-            entry.agent = agent
+            entry.agent = spoken.agent
         while len(self._items) > MAX_REMEMBERED:
-            oldest = next(iter(self._items))
+            oldest = next((one for one in self._items if not self.playout.holds(one)), item_id)
             del self._items[oldest]
             self.ledger.forget(oldest)
+        return spoken
 
     def get(self, item_id: str) -> Spoken | None:
         """Return an item, or None."""
@@ -66,21 +68,26 @@ class Speech:
         item = self._items.get(item_id)
         if item is None or item.over:
             return 0
-        item.has_audio = True
         self.ledger.add_audio(item_id, pcm.samples_of(chunk))
         return self.playout.push(item_id, content_index, chunk)
 
     def add_text(self, item_id: str, delta: str) -> None:
         """Note a piece of an item's transcript."""
-        self.ledger.add_text(item_id, delta)
-        self._show(item_id, self.ledger.text(item_id), "")
+        if item_id in self._items:
+            self.ledger.add_text(item_id, delta)
+            self._show(item_id)
 
     def set_text(self, item_id: str, text: str) -> None:
-        """Note an item's whole transcript."""
-        item = self._items.get(item_id)
-        if item is not None and not item.over:
+        """Note an item's whole transcript; of one that was cut, what was not heard stays unheard."""
+        if item_id in self._items:
             self.ledger.set_text(item_id, text)
-            self._show(item_id, text, "")
+            self._show(item_id)
+
+    def complete(self, item_id: str) -> None:
+        """Note that the model has made all of an item."""
+        item = self._items.get(item_id)
+        if item is not None:
+            item.complete = True
 
     def played(self, progress: Progress) -> ItemHeard:
         """Note that an item was played to its end."""
@@ -112,11 +119,9 @@ class Speech:
         return result
 
     def _end(self, progress: Progress, heard_samples: int) -> ItemHeard:
-        item = self._items.get(progress.item_id)
-        if item is not None:
-            item.over = True
-        words = self.ledger.words(progress.item_id, heard_samples)
-        self._show(progress.item_id, words.heard, words.unheard)
+        item = self._items[progress.item_id]
+        item.over, item.heard_samples = True, heard_samples
+        words = self._show(progress.item_id)
         return ItemHeard(
             item_id=progress.item_id,
             heard_ms=pcm.ms_of_samples(heard_samples),
@@ -125,17 +130,24 @@ class Speech:
             unheard_text=words.unheard.strip(),
         )
 
-    def _show(self, item_id: str, text: str, unheard: str) -> None:
+    def _show(self, item_id: str) -> Words:
+        """Bring the transcript's two parts of an item up to date."""
+        heard_samples = self._items[item_id].heard_samples
+        if heard_samples is None:
+            words = Words(self.ledger.text(item_id), "")
+        else:
+            words = self.ledger.words(item_id, heard_samples)
         entry = self.transcript.get(item_id)
         if entry is not None:
-            entry.text, entry.unheard = text, unheard
+            entry.text, entry.unheard = words.heard, words.unheard
+        return words
 
 
 def entry_of(item: dict[str, object]) -> Entry:
     """Return a transcript entry for a wire item (events conversation.item.added / created)."""
     content = item.get("content")
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    kinds = {part.get("type") for part in parts}
+    kinds = {str(part.get("type")) for part in parts}
     role = str(item.get("role") or "")
     return Entry(
         item_id=str(item.get("id") or ""),
@@ -145,6 +157,3 @@ def entry_of(item: dict[str, object]) -> Entry:
         spoken="input_audio" in kinds or (role == "assistant" and not kinds & {"text", "output_text"}),
         done=item.get("status") == "completed",
     )
-
-
-__all__ = ["Cut", "Played", "Speech", "Spoken", "entry_of"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from rig import FarUpstream, Rig, Say, Use
 
+from rig import FarUpstream, Rig, Say, Use
 from rtbridge.core import asks, journal
 
 ANSWERS = {

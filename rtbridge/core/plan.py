@@ -1,0 +1,70 @@
+"""What a call is told before it begins, and what it may want done: plain data between call.py and its shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtbridge.core import journal
+
+Wire = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a call needs to know of its scenario and its upstream; data only."""
+
+    call_id: str
+    scenario: str
+    agent: str
+    handoffs: Mapping[str, str] = field(default_factory=dict)  # tool name -> agent
+    upstream_url: str = ""
+    demo: bool = False  # the upstream is the embedded engine, which takes prompt ids
+    word_times: bool = False
+    greet: bool = True
+    max_call_s: float = 1800.0
+    hold_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ToUpstream:
+    """Send a client event of the Realtime API."""
+
+    event: Wire
+
+
+@dataclass(frozen=True, slots=True)
+class ToCaller:
+    """Send an event over the data channel."""
+
+    event: Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write an entry into the journal; `to_caller` entries also go over the data channel."""
+
+    entry: journal.Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """End the call."""
+
+    reason: str
+
+
+Action = ToUpstream | ToCaller | Note | Hangup
+
+
+@dataclass(slots=True)
+class Handoff:
+    """A handoff that was decided and is not finished: from the model's call to the new agent's first response."""
+
+    call_id: str
+    to: str
+    since_s: float
+    configured: bool = False  # the new agent's session was handed in
+    instructions: str | None = None
+    answered: bool = False

@@ -1,0 +1,86 @@
+"""What the arbiter asks for and how it is written: wants, responses, and the client events of the Realtime API.
+
+Plain data. When anything is sent is the arbiter's to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Wire = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Somebody wants a response."""
+
+    cause: str
+    event_id: str | None = None  # what response.create shall be called, where somebody waits for its errors
+    instructions: str | None = None  # of this response, instead of the session's
+    again: bool = False  # it was asked for before and not answered
+
+
+@dataclass(slots=True)
+class Response:
+    """One response as far as the arbiter knows it."""
+
+    response_id: str
+    want: Want
+    items: list[str] = field(default_factory=list)  # message items with audio, in order
+    calls: set[str] = field(default_factory=set)  # tool calls whose results are missing
+    cancelled: bool = False
+    last_event_s: float = 0.0
+
+
+def update(event_id: str, session: Mapping[str, Any]) -> Wire:
+    """Return a session.update with a partial session."""
+    return {"type": "session.update", "event_id": event_id, "session": dict(session)}
+
+
+def create_item(event_id: str, item: Mapping[str, Any]) -> Wire:
+    """Return a conversation.item.create at the end of the conversation."""
+    return {"type": "conversation.item.create", "event_id": event_id, "item": dict(item)}
+
+
+def create_response(event_id: str, instructions: str | None) -> Wire:
+    """Return a response.create; `instructions` stand for the session's in this one response."""
+    event: Wire = {"type": "response.create", "event_id": event_id}
+    if instructions is not None:
+        event["response"] = {"instructions": instructions}
+    return event
+
+
+def cancel_response(event_id: str, response_id: str) -> Wire:
+    """Return a response.cancel of this response and no other."""
+    return {"type": "response.cancel", "event_id": event_id, "response_id": response_id}
+
+
+def truncate_item(event_id: str, item_id: str, content_index: int, audio_end_ms: int) -> Wire:
+    """Return a conversation.item.truncate to what was heard."""
+    return {
+        "type": "conversation.item.truncate",
+        "event_id": event_id,
+        "item_id": item_id,
+        "content_index": content_index,
+        "audio_end_ms": audio_end_ms,
+    }
+
+
+def delete_item(event_id: str, item_id: str) -> Wire:
+    """Return a conversation.item.delete."""
+    return {"type": "conversation.item.delete", "event_id": event_id, "item_id": item_id}
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> Wire:
+    """Return `base` with `over` laid on it, mapping by mapping, as session.update merges."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        # A turn detection is one choice with its own keys: it replaces, it does not mix with another type's.
+        if isinstance(value, Mapping) and isinstance(below, Mapping) and key != "turn_detection":
+            result[key] = merged(below, value)
+        else:
+            result[key] = dict(value) if isinstance(value, Mapping) else value
+    return result
