@@ -7,7 +7,7 @@ short instead puts words of two sentences next to each other, and every later ti
 
 Nothing waits in here: the far end is a buffer, not a loudspeaker. Two bounds keep a broken or hostile sender from
 making audio out of nothing: a gap is filled up to `max_gap_ms` and then jumped over, and no more than `ahead_ms`
-of audio is ever let through beyond what real time allows. `now_s` is monotonic and comes in as an argument.
+(the longer one) of audio is ever let through beyond what real time allows. `now_s` is monotonic and comes in as an argument.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class MicCounts:
 class MicTimeline:
     """One caller's line. Feed it packets in order of sequence number; it copes with what is not."""
 
-    def __init__(self, *, max_gap_ms: int = 2000, ahead_ms: int = 2000, repair: Repair | None = None) -> None:
+    def __init__(self, *, max_gap_ms: int = 2000, ahead_ms: int = 3000, repair: Repair | None = None) -> None:
         self._max_gap = samples_of_ms(max_gap_ms)
         self._ahead_limit = samples_of_ms(ahead_ms)
         self._repair = repair

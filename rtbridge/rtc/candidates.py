@@ -39,6 +39,7 @@ class CandidatePolicy:
     """Which of a caller's addresses may be sent to."""
 
     loopback: bool = False  # only where our own media is on loopback
+    elsewhere: bool = True  # anything but loopback: not from sockets that are all on loopback
     private: bool = False  # RFC 1918, RFC 4193, RFC 6598 and the like
 
 
@@ -71,9 +72,9 @@ def refused(code: str, line: int, message: str) -> BadOffer:
     return BadOffer(f"SDP {where}{message}", code=code, param="sdp")
 
 
-def clip(text: str) -> str:
+def clip(text: str, longest: int = 40) -> str:
     """Return `text` short enough for a message."""
-    return text if len(text) <= 40 else text[:37] + "..."
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def may_send_to(address: IPAddress, policy: CandidatePolicy) -> bool:
@@ -88,6 +89,8 @@ def may_send_to(address: IPAddress, policy: CandidatePolicy) -> bool:
             return may_send_to(inner, policy)
     if address.is_loopback:
         return policy.loopback
+    if not policy.elsewhere:
+        return False
     if address.is_unspecified or address.is_multicast or address.is_link_local or address in _METADATA:
         return False
     if isinstance(address, ipaddress.IPv4Address) and address.is_reserved:  # 240.0.0.0/4, broadcast included

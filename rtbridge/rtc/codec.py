@@ -192,26 +192,33 @@ class OpusEncoder:
 class SpeechEncoder:
     """An OpusEncoder that stops encoding once silence has settled, and sends the same silent packet again.
 
-    Digital silence costs as much as speech (in SILK twice as much), and an agent is silent most of a call. A few
-    silent frames are encoded first, so that the encoder's and the decoder's states meet in silence.
+    Digital silence costs as much as speech (in SILK twice as much), and an agent is silent most of a call. The
+    tail of the encoder's filters is encoded first, a dozen frames after loud speech, until what comes out is CELT's
+    packet for silence; a SILK encoder never says so, and has settled by then anyway.
     """
 
-    SETTLE_FRAMES: Final = 4
+    SETTLE_FRAMES: Final = 16
+    SILENT_PACKET_BYTES: Final = 3  # a CELT frame that is only its silence flag (RFC 6716 §4.3)
 
     def __init__(self, encoder: OpusEncoder | None = None) -> None:
         self._encoder = OpusEncoder() if encoder is None else encoder
         self._silent_frames = 0
-        self._silent_packet = b""
+        self._silent_packet: bytes | None = None
         self.encoded = 0  # frames that cost an encode
 
     def encode(self, pcm: bytes) -> bytes:
         """Return the packet of one 20 ms frame."""
-        if pcm == SILENT_FRAME:
-            if self._silent_frames >= self.SETTLE_FRAMES:
-                return self._silent_packet
-            self._silent_frames += 1
-        else:
+        if pcm != SILENT_FRAME:
             self._silent_frames = 0
+            self._silent_packet = None
+        elif self._silent_packet is not None:
+            return self._silent_packet
+        else:
+            self._silent_frames += 1
         self.encoded += 1
-        self._silent_packet = packet = self._encoder.encode(pcm)
+        packet = self._encoder.encode(pcm)
+        if self._silent_frames and (
+            len(packet) <= self.SILENT_PACKET_BYTES or self._silent_frames >= self.SETTLE_FRAMES
+        ):
+            self._silent_packet = packet
         return packet

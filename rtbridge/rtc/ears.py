@@ -6,7 +6,6 @@ task. The repair of losses has its place between the buffer and the timeline (Mi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +14,7 @@ from rtbridge.core.mic import MicTimeline
 from rtbridge.rtc.codec import CodecError, OpusDecoder
 from rtbridge.rtc.jitter import JitterBuffer
 from rtbridge.rtc.rtp import RtpPacket
+from rtbridge.rtc.timers import Timer, Timers
 
 SILENT_S: Final = 0.5  # a stream must have been silent so long before another SSRC takes its place
 
@@ -22,13 +22,14 @@ SILENT_S: Final = 0.5  # a stream must have been silent so long before another S
 class Ears:
     """One caller's audio stream. Not thread-safe; used on one loop."""
 
-    def __init__(self, *, payload_type: int, failed: Callable[[Exception], None]) -> None:
+    def __init__(self, *, timers: Timers, payload_type: int, failed: Callable[[Exception], None]) -> None:
         """`failed` is told what `hear` raised: a bug of ours, for the owner to end the call with."""
+        self._timers = timers
         self._payload_type = payload_type
         self._failed = failed
         self._decoder = OpusDecoder()
         self._buffer: JitterBuffer[RtpPacket] = JitterBuffer()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._ssrc: int | None = None
         self._heard_s = 0.0
         self.timeline = MicTimeline()
@@ -75,11 +76,11 @@ class Ears:
             self.stop()
         elif self._timer is None or self._timer.when() != deadline:
             self.stop()
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._give_up)
+            self._timer = self._timers.call_at(deadline, self._give_up)
 
     def _give_up(self) -> None:
         self._timer = None
-        now_s = asyncio.get_running_loop().time()
+        now_s = self._timers.time()
         self._deliver(self._buffer.poll(now_s), now_s)
         self._arm()
 

@@ -176,7 +176,9 @@ class _Judge:
                 return payload_type
         names = ", ".join(dict.fromkeys(audio.codecs.values())) or "no codec by name"
         raise refused(
-            "no_codec", audio.line, f"offers {clip(names)}; opus/48000/2 is wanted, payload type 96 to 127"
+            "no_codec",
+            audio.line,
+            f"offers {clip(names, 200)}; opus/48000/2 is wanted, payload type 96 to 127",
         )
 
     def _judge_application(self, application: SectionLines) -> None:

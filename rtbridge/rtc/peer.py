@@ -11,7 +11,6 @@ import asyncio
 import functools
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from aiortc import (
@@ -30,11 +29,13 @@ from rtbridge.rtc import private, sockets
 from rtbridge.rtc.answer import finish_answer
 from rtbridge.rtc.candidates import MAX_KEPT, CandidatePolicy, parse_fragment
 from rtbridge.rtc.channel import EventChannel
+from rtbridge.rtc.config import PeerConfig
 from rtbridge.rtc.ears import Ears
 from rtbridge.rtc.guard import Gate, GatedProtocol
 from rtbridge.rtc.media import MediaRoad
 from rtbridge.rtc.offer import Offer, parse_offer
 from rtbridge.rtc.speaker import Speaker
+from rtbridge.rtc.stats import leg_counts
 
 INBOX: Final = 512  # leg events; a client may send 200 messages at once
 RESERVED: Final = 8  # places in the inbox that messages do not take
@@ -45,16 +46,7 @@ FLUSH_S: Final = 0.25  # how long close() waits for the last events to leave
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PeerConfig:
-    """What the settings say about media."""
-
-    media_addresses: tuple[str, ...] = ()  # local addresses to bind; all but loopback when empty
-    ports: range | None = None  # UDP ports; any when None
-    advertised_address: str = ""  # put into answers instead of the bound ones (NAT 1:1)
-    private_candidates: bool = False  # check private addresses that an offer names
-    connect_timeout_s: float = 15.0
-    suspend_after_s: float = 3.0
+__all__ = ["Peer", "PeerConfig"]
 
 
 class Peer:
@@ -65,7 +57,8 @@ class Peer:
         self._loop = asyncio.get_running_loop()
         self._addresses = sockets.host_addresses(config.media_addresses)
         self._policy = CandidatePolicy(
-            loopback=any(address in ("127.0.0.1", "::1") for address in self._addresses),
+            loopback=any(map(sockets.is_loopback, self._addresses)),
+            elsewhere=not all(map(sockets.is_loopback, self._addresses)),
             private=config.private_candidates,
         )
         self._inbox: asyncio.Queue[LegEvent] = asyncio.Queue(INBOX)
@@ -90,17 +83,17 @@ class Peer:
         self._lost_messages = 0
 
     # -- set-up -------------------------------------------------------------------------------------------
-    async def answer(self, offer_sdp: str) -> str:
+    async def answer(self, offer: str) -> str:
         """Return the SDP answer, with all our candidates; media starts by itself when the caller connects.
 
         Raises BadOffer for an offer that is none, Unavailable when no socket can be bound. The leg is closed then.
         """
         if self._pc is not None or self._closing is not None:
             raise Closed("a Peer answers one offer")
-        offer = self._offer = parse_offer(offer_sdp, self._policy)
-        self._candidates_room -= len(offer.candidates)
+        self._offer = parse_offer(offer, self._policy)
+        self._candidates_room -= len(self._offer.candidates)
         try:
-            return await self._answer(offer)
+            return await self._answer(self._offer)
         except BaseException:
             await self.close()
             raise
@@ -125,8 +118,7 @@ class Peer:
             ufrag=connection.local_username, checked=functools.partial(private.has_succeeded, connection)
         )
         ssrc = private.sending_ssrc(transceiver)
-        ears = self._ears = Ears(payload_type=offer.opus_payload_type, failed=self._failed)
-        ears.hear = self._hear
+        ears = self._ears = Ears(timers=self._loop, payload_type=offer.opus_payload_type, failed=self._failed)
         media = self._media = MediaRoad(
             ears=ears,
             ssrc=ssrc,
@@ -135,8 +127,7 @@ class Peer:
             transmit=functools.partial(self._transmit, connection),
             alive=self._alive,
         )
-        self._speaker = Speaker(send=media.send, failed=self._failed, phase=ssrc)
-        self._speaker.pull = self._pull
+        self._speaker = Speaker(timers=self._loop, send=media.send, failed=self._failed, phase=ssrc)
 
         def protocol() -> GatedProtocol:
             return GatedProtocol(
@@ -189,12 +180,10 @@ class Peer:
 
     # -- CallerLeg ----------------------------------------------------------------------------------------
     def attach(self, *, pull: Pull, hear: Hear) -> None:
-        """Connect the audio road (see CallerLeg)."""
+        """Connect the audio road; it carries audio from LegUp to LegGone (see CallerLeg)."""
         self._pull, self._hear = pull, hear
-        if self._speaker is not None:
-            self._speaker.pull = pull
-        if self._ears is not None:
-            self._ears.hear = hear
+        if self._up and not self._ended:
+            self._connect_audio()
 
     async def events(self) -> AsyncIterator[LegEvent]:
         """Yield what happens to the leg; ends after LegGone."""
@@ -215,31 +204,8 @@ class Peer:
 
     def stats(self) -> dict[str, float]:
         """Return counters of the leg; names are `part.what`, units in the name where not packets or frames."""
-        counts: dict[str, float] = {
-            "channel.received": self._channel.received,
-            "channel.sent": self._channel.sent,
-            "channel.unsent": self._channel.unsent,
-            "channel.undecodable": self._channel.undecodable,
-            "channel.inbox_full": self._lost_messages,
-        }
-        if self._speaker is not None and self._ears is not None and self._media is not None:
-            speaker, line, buffer = self._speaker.counts, self._ears.timeline, self._ears.buffer.counts
-            counts |= {f"speaker.{name}": getattr(speaker, name) for name in speaker.__slots__}
-            counts |= {f"mic.{name}": getattr(line.counts, name) for name in line.counts.__slots__}
-            counts |= {f"jitter.{name}": getattr(buffer, name) for name in buffer.__slots__}
-            counts |= {f"rtp.drop.{cause}": count for cause, count in self._media.drops.items()}
-            counts["mic.samples"] = line.samples
-            counts["mic.undecodable"] = self._ears.undecodable
-            counts["mic.wrong_payload_type"] = self._ears.wrong
-            counts["rtp.sent"] = self._media.sent
-            counts["rtp.unsent"] = self._media.unsent
-            counts["rtt_ms"] = self.rtt_ms
-            counts["downlink.fraction_lost"] = self._media.round_trip.fraction_lost
-            if self._media.reception is not None:
-                counts["uplink.lost"] = self._media.reception.lost
-                counts["uplink.jitter_ms"] = self._media.reception.jitter_ms
-        if self._gate is not None:
-            counts |= {f"gate.drop.{cause}": count for cause, count in self._gate.drops.items()}
+        counts = leg_counts(self._channel, self._gate, self._media, self._ears, self._speaker)
+        counts["channel.inbox_full"] = self._lost_messages
         return counts
 
     async def close(self) -> None:
@@ -279,8 +245,14 @@ class Peer:
         if self._media_up and self._channel.is_open and not self._up and not self._ended:
             self._up = True
             self._cancel("connect")
+            self._connect_audio()
             self._post(LegUp())
             self._after("watch", WATCH_S, self._watch)
+
+    def _connect_audio(self) -> None:
+        assert self._speaker is not None
+        assert self._ears is not None
+        self._speaker.pull, self._ears.hear = self._pull, self._hear
 
     def _message(self, text: str) -> None:
         if self._ended:

@@ -14,6 +14,7 @@ from rtbridge.rtc.candidates import MAX_CANDIDATES, clip, number, refused
 
 MAX_BYTES: Final = 32 * 1024
 MAX_LINE: Final = 4 * 1024
+MAX_LINES: Final = 1024  # a browser's offer of audio, video and data has 250
 MAX_SECTIONS: Final = 4
 MAX_MAPS: Final = 64  # rtpmap lines, and as many fmtp lines
 
@@ -72,6 +73,8 @@ class SdpLines:
         if len(sdp) > MAX_BYTES or len(sdp.encode(errors="replace")) > MAX_BYTES:
             raise refused("sdp_too_large", 0, f"has more than {MAX_BYTES} bytes")
         lines = [line.removesuffix("\r") for line in sdp.rstrip("\r\n").split("\n")]
+        if len(lines) > MAX_LINES:
+            raise refused("sdp_too_large", 0, f"has {len(lines)} lines; {MAX_LINES} are the most")
         if lines[0] != "v=0":
             raise refused("bad_line", 1, f"is {clip(lines[0])!r}; an offer begins with v=0")
         for at, line in enumerate(lines, 1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import random
 import socket
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import aioice
 import aioice.ice
 from aioice.candidate import candidate_foundation, candidate_priority
 
-from rtbridge.errors import Unavailable
+from rtbridge.errors import SettingsError, Unavailable
 from rtbridge.rtc import private
 
 HOST_PREFERENCE = 65_535  # RFC 8445 §5.1.2.1: for the first address; the next ones count down
@@ -28,6 +29,16 @@ def host_addresses(configured: tuple[str, ...]) -> tuple[str, ...]:
     if configured:
         return configured
     return tuple(aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether a bound address is loopback. Raises SettingsError for what is no IP address."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        raise SettingsError(
+            f"RTBRIDGE_MEDIA_ADDRESSES has {address!r}, which is no IP address of this host"
+        ) from None
 
 
 def bind_udp(address: str, ports: range | None) -> socket.socket:

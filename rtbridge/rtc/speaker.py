@@ -8,7 +8,6 @@ skipped, their place is left in the RTP timestamps, and the count says so.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Final
 from rtbridge.core.leg import Pull
 from rtbridge.core.pcm import FRAME_BYTES, FRAME_SAMPLES, SILENT_FRAME
 from rtbridge.rtc.codec import SpeechEncoder
+from rtbridge.rtc.timers import Timer, Timers
 
 FRAME_S: Final = 0.020
 FRAME_TICKS: Final = 960  # RFC 7587 §4.1: 48 kHz, whatever is encoded
@@ -39,14 +39,16 @@ class SpeakerCounts:
 class Speaker:
     """Pulls, encodes and sends while started. Everything runs in the loop's timer callbacks."""
 
-    def __init__(self, *, send: Send, failed: Callable[[Exception], None], phase: int = 0) -> None:
+    def __init__(
+        self, *, timers: Timers, send: Send, failed: Callable[[Exception], None], phase: int = 0
+    ) -> None:
         """`failed` is told what `pull` or `send` raised; the speaker has stopped then."""
+        self._timers = timers
         self._send = send
         self._failed = failed
         self._encoder = SpeechEncoder()
         self._phase_s = (phase % PHASES) * FRAME_S / PHASES
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._slot = 0
         self._ticks = 0
         self.pull: Pull | None = None
@@ -55,8 +57,7 @@ class Speaker:
 
     def start(self) -> None:
         """Begin with the next slot of the schedule."""
-        self._loop = asyncio.get_running_loop()
-        self._slot = math.ceil((self._loop.time() - self._phase_s) / FRAME_S)
+        self._slot = math.ceil((self._timers.time() - self._phase_s) / FRAME_S)
         self._schedule()
 
     def stop(self) -> None:
@@ -69,13 +70,11 @@ class Speaker:
         return self._slot * FRAME_S + self._phase_s
 
     def _schedule(self) -> None:
-        assert self._loop is not None
-        self._timer = self._loop.call_at(self._due_s(), self._tick)
+        self._timer = self._timers.call_at(self._due_s(), self._tick)
 
     def _tick(self) -> None:
-        assert self._loop is not None
         marker = self.counts.frames == 0  # RFC 7587 §4.1: the marker is the beginning of a talkspurt
-        behind = int((self._loop.time() - self._due_s()) / FRAME_S)
+        behind = int((self._timers.time() - self._due_s()) / FRAME_S)
         if behind > 0:
             self._slot += behind
             self._ticks += behind * FRAME_TICKS

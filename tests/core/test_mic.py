@@ -1,0 +1,208 @@
+"""The caller's line: as many samples as the RTP clock moved, whatever the network did."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+
+from rtbridge.core.mic import MicTimeline
+
+FRAME = 480
+TICKS = 960
+
+
+def pcm(level: int = 1000, samples: int = FRAME) -> bytes:
+    return np.full(samples, level, dtype="<i2").tobytes()
+
+
+def values(data: bytes) -> list[int]:
+    return [int(value) for value in np.frombuffer(data, dtype="<i2")]
+
+
+class Line:
+    """A MicTimeline fed with numbered 20 ms packets on a clock that keeps up."""
+
+    def __init__(self, timeline: MicTimeline, *, sequence: int = 0, timestamp: int = 0) -> None:
+        self.timeline = timeline
+        self.sequence = sequence
+        self.timestamp = timestamp
+
+    def add(self, n: int, *, data: bytes | None = None, skew: int = 0, now_s: float | None = None) -> bytes:
+        return self.timeline.add(
+            sequence=(self.sequence + n) & 0xFFFF,
+            timestamp=(self.timestamp + n * TICKS + skew) & 0xFFFFFFFF,
+            pcm=pcm() if data is None else data,
+            now_s=n * 0.02 if now_s is None else now_s,
+        )
+
+
+def test_packets_in_order_go_through_untouched() -> None:
+    line = Line(MicTimeline())
+    assert [line.add(n) for n in range(5)] == [pcm()] * 5
+    assert line.timeline.samples == 5 * FRAME
+    assert line.timeline.counts.packets == 5
+    assert line.timeline.counts.silence_ms == 0
+
+
+def test_a_lost_packet_becomes_silence_of_its_length_faded_at_both_edges() -> None:
+    line = Line(MicTimeline())
+    line.add(0)
+    out = values(line.add(2))
+    assert len(out) == 2 * FRAME
+    gap, frame = out[:FRAME], out[FRAME:]
+    assert gap[0] == 1000
+    assert gap[60] == pytest.approx(500, abs=1)
+    assert gap[120:] == [0] * (FRAME - 120)
+    assert max(abs(b - a) for a, b in itertools.pairwise(gap)) < 20
+    assert frame[0] == 0
+    assert frame[60] == pytest.approx(500, abs=1)
+    assert frame[120:] == [1000] * (FRAME - 120)
+    assert line.timeline.counts.lost == 1
+    assert line.timeline.counts.silence_ms == 20
+
+
+def test_a_pause_of_dtx_is_silence_and_no_loss() -> None:
+    line = Line(MicTimeline())
+    line.add(0)
+    out = line.timeline.add(sequence=1, timestamp=20 * TICKS, pcm=pcm(), now_s=0.4)
+    assert len(values(out)) == 20 * FRAME
+    assert line.timeline.counts.lost == 0
+    assert line.timeline.counts.silence_ms == 380
+
+
+def test_a_repair_fills_the_loss_it_knows_and_silence_the_rest() -> None:
+    asked: list[int] = []
+
+    def repair(samples: int) -> bytes:
+        asked.append(samples)
+        return pcm(700, FRAME)
+
+    line = Line(MicTimeline(repair=repair))
+    line.add(0)
+    out = values(line.add(3))
+    assert asked == [2 * FRAME]
+    assert out[:FRAME] == [700] * FRAME
+    assert out[FRAME] == 700
+    assert out[FRAME + 120 : 2 * FRAME] == [0] * (FRAME - 120)
+    assert line.timeline.counts.repaired_ms == 20
+    assert line.timeline.counts.silence_ms == 20
+
+
+def test_a_repair_is_not_asked_about_dtx() -> None:
+    def repair(samples: int) -> bytes:
+        raise AssertionError(samples)
+
+    line = Line(MicTimeline(repair=repair))
+    line.add(0)
+    line.timeline.add(sequence=1, timestamp=3 * TICKS, pcm=pcm(), now_s=0.06)
+    assert line.timeline.samples == 4 * FRAME
+
+
+def test_late_and_duplicate_packets_add_nothing() -> None:
+    line = Line(MicTimeline())
+    line.add(0)
+    line.add(2)
+    assert line.add(1) == b""
+    assert line.add(2) == b""
+    assert line.timeline.counts.late == 1
+    assert line.timeline.counts.duplicate == 1
+    assert line.timeline.samples == 3 * FRAME
+
+
+def test_sequence_numbers_and_timestamps_wrap() -> None:
+    line = Line(MicTimeline(), sequence=0xFFFE, timestamp=0xFFFFFFFF - TICKS)
+    for n in (0, 1, 3, 4):
+        line.add(n)
+    assert line.timeline.samples == 5 * FRAME
+    assert line.timeline.counts.lost == 1
+    assert line.timeline.counts.anchored == 1
+
+
+def test_a_gap_over_two_seconds_is_cut_and_counted() -> None:
+    line = Line(MicTimeline())
+    line.add(0)
+    out = line.add(1 + 500)
+    assert values(out)[-FRAME + 120 :] == [1000] * (FRAME - 120)
+    assert len(values(out)) == 48_000 + FRAME
+    assert line.timeline.counts.skipped_ms == 8000
+    assert line.timeline.counts.anchored == 2
+    assert line.add(502) == pcm()
+
+
+def test_a_clock_that_steps_back_begins_the_line_anew() -> None:
+    line = Line(MicTimeline())
+    line.add(0)
+    assert line.timeline.add(sequence=1, timestamp=0xF0000000, pcm=pcm(), now_s=0.02) == pcm()
+    assert line.timeline.add(sequence=2, timestamp=0xF0000000 + TICKS, pcm=pcm(), now_s=0.04) == pcm()
+    assert line.timeline.counts.anchored == 2
+
+
+def test_a_restart_takes_any_numbers_for_a_beginning() -> None:
+    line = Line(MicTimeline())
+    line.add(0)
+    line.timeline.restart()
+    assert line.timeline.add(sequence=40_000, timestamp=123, pcm=pcm(), now_s=0.02) == pcm()
+    assert line.timeline.counts.lost == 0
+    assert line.timeline.counts.anchored == 2
+
+
+def test_audio_faster_than_time_is_let_through_for_three_seconds_and_then_dropped() -> None:
+    line = Line(MicTimeline())
+    through = sum(len(line.add(n, now_s=0.0)) for n in range(1000))
+    assert through // 2 == 72_000
+    assert line.timeline.counts.excess_ms == 17_000
+
+
+def test_a_flood_ends_and_ordinary_speech_goes_on() -> None:
+    line = Line(MicTimeline())
+    for n in range(200):
+        line.add(n, now_s=0.0)
+    assert line.add(200, now_s=0.01) == b""
+    assert line.add(201, now_s=1.0) == pcm()
+
+
+def test_timestamps_that_jump_cannot_make_more_silence_than_time_has_passed() -> None:
+    line = Line(MicTimeline())
+    for n in range(50):
+        line.timeline.add(sequence=n, timestamp=n * 96_000, pcm=pcm(), now_s=n * 0.02)
+    assert line.timeline.samples <= 72_000 + 24_000 * 1.02 + FRAME
+
+
+def test_no_silence_is_made_when_there_is_no_time_for_it() -> None:
+    line = Line(MicTimeline(ahead_ms=40))
+    for n in range(3):
+        line.add(n, now_s=0.0)
+    assert line.add(5, now_s=0.0) == b""
+    assert line.timeline.samples == 2 * FRAME
+
+
+@pytest.mark.parametrize("ptime_ms", [10, 20, 40, 60])
+def test_any_packet_time_keeps_the_count(ptime_ms: int) -> None:
+    timeline = MicTimeline()
+    samples = 24 * ptime_ms
+    for n in range(100):
+        if n % 10 != 5:
+            timeline.add(
+                sequence=n, timestamp=n * samples * 2, pcm=pcm(samples=samples), now_s=n * ptime_ms / 1000
+            )
+    assert timeline.samples == 100 * samples
+
+
+@pytest.mark.parametrize("loss", [0.01, 0.05, 0.1, 0.3])
+def test_the_count_is_rtp_time_within_one_frame_at_every_loss_rate(loss: float) -> None:
+    chance = random.Random(int(loss * 100))
+    line = Line(MicTimeline(), sequence=65_000, timestamp=0xFFFF0000)
+    last = 0
+    for n in range(3000):
+        if n == 0 or chance.random() >= loss:
+            line.add(n)
+            last = n
+    assert line.timeline.samples == (last + 1) * FRAME
+
+
+def test_half_a_sample_is_an_error() -> None:
+    with pytest.raises(ValueError, match="whole 16-bit samples"):
+        MicTimeline().add(sequence=0, timestamp=0, pcm=b"abc", now_s=0.0)
