@@ -1,0 +1,297 @@
+"""The command line: `rtbridge serve | engine | replay | scenarios | bench | doctor`.
+
+Here the settings are read, the parts are put together, and an error on purpose becomes one clear line and exit
+code 2. Each command imports what it needs when it is called, so that `rtbridge --help` is quick and a bridge with
+a key needs no speech models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtbridge import logs
+from rtbridge.errors import MissingPart, RtbridgeError, SettingsError
+from rtbridge.settings import Settings, env_sample, load_settings
+
+if TYPE_CHECKING:
+    from rtbridge.core.journal import Entry
+    from rtbridge.engine.parts import EngineParts
+    from rtbridge.upstream.port import Upstream
+
+_FLAGS = ("host", "port", "upstream", "scenarios", "log_format", "log_level")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 2 refused with a reason, 130 interrupted."""
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        return command(args)
+    except RtbridgeError as error:
+        for line in str(error).splitlines():
+            print(f"rtbridge: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BaseExceptionGroup as group:
+        first = _on_purpose(group)
+        if first is None:
+            raise
+        print(f"rtbridge: {first}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rtbridge", description="The WebRTC media bridge for voice agents.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help_, description=help_)
+        made.set_defaults(command=command)
+        return made
+
+    def add_log(to: argparse.ArgumentParser) -> None:
+        to.add_argument("--log-format", choices=("auto", "pretty", "json"))
+        to.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+
+    serve = add("serve", _serve, "Serve the page and take calls.")
+    serve.add_argument("--host", help="address to listen on; anything but loopback needs RTBRIDGE_API_KEYS")
+    serve.add_argument("--port", type=int, help="port to listen on; 0 picks a free one")
+    serve.add_argument("--upstream", help="auto, openai, engine, or a ws:// or wss:// URL")
+    serve.add_argument("--scenarios", type=Path, help="folder of scenario folders")
+    add_log(serve)
+
+    engine = add("engine", _engine, "Serve the offline Realtime API alone, for any client.")
+    engine.add_argument("--host", default="127.0.0.1", help="loopback only: the engine asks nobody for a key")
+    engine.add_argument("--port", type=int, help="port to listen on; 0 picks a free one")
+    engine.add_argument(
+        "--brains", type=Path, help="folder of scenario folders with offline lines (brain.toml)"
+    )
+    add_log(engine)
+
+    replay = add("replay", _replay, "Play stories against the bridge and check what is heard.")
+    replay.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="story file or folder of stories")
+    replay.add_argument(
+        "--out", type=Path, default=Path("out"), help="folder for recordings and reports (out)"
+    )
+    replay.add_argument("--wire", metavar="URL", help="call a running bridge through WebRTC, in real time")
+    replay.add_argument("--scenarios", type=Path, help="folder of scenario folders")
+    add_log(replay)
+
+    scenarios = add("scenarios", _scenarios, "List and check all scenarios and draw their graphs.")
+    scenarios.add_argument("--scenarios", type=Path, help="folder of scenario folders")
+
+    benches = commands.add_parser("bench", help="Measure this machine.").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    media = benches.add_parser(
+        "media", help="CPU, late frames and echo of the media road, beside stock aiortc."
+    )
+    media.set_defaults(command=_bench_media)
+    media.add_argument("--calls", type=int, default=8, help="calls at once (8)")
+    media.add_argument("--seconds", type=float, default=20.0, help="seconds measured a run (20)")
+    media.add_argument("--repeat", type=int, default=5, help="runs of each bridge; medians are taken (5)")
+    media.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+    doctor = add("doctor", _doctor, "Tell what is installed, what is missing, and what `serve` would use.")
+    doctor.add_argument("--env-sample", action="store_true", help="print .env.sample instead")
+    return parser
+
+
+# -- serve ------------------------------------------------------------------------------------------------
+def _serve(args: argparse.Namespace) -> int:
+    settings = _settings(args)
+    settings.refuse_open_doors()
+    _run(_serving(settings))
+    return 0
+
+
+async def _serving(settings: Settings) -> None:
+    from rtbridge.agents.scenario import default_root, load_scenarios
+    from rtbridge.rtc import private
+    from rtbridge.rtc.config import PeerConfig
+    from rtbridge.rtc.peer import Peer
+    from rtbridge.server import page, run
+    from rtbridge.server.app import Bridge
+    from rtbridge.server.ops import Metrics
+    from rtbridge.switchboard import Switchboard
+
+    private.self_test()
+    config = PeerConfig.of(settings)
+    root = settings.scenarios or default_root()
+    scenarios = load_scenarios(root, tool_timeout_s=settings.tool_timeout_s)
+    files = page.Page(page.default_root())
+    metrics = Metrics()
+
+    def record(call_id: str, at_ms: int, entry: Entry) -> None:
+        logs.record(call_id, at_ms, entry)
+        metrics.record(call_id, at_ms, entry)
+
+    async with AsyncExitStack() as stack:
+        dial, demo = await _upstream(settings, root, stack)
+        board = await stack.enter_async_context(
+            Switchboard(settings=settings, scenarios=scenarios, dial=dial, record=record)
+        )
+        bridge = Bridge(
+            settings,
+            board=board,
+            make_leg=lambda: Peer(config),
+            page=files,
+            demo=demo,
+            now_s=asyncio.get_running_loop().time,
+            metrics=metrics,
+        )
+
+        def ready(url: str) -> None:
+            logs.get().info("server.started", url=url, upstream=dial().url, scenarios=sorted(scenarios))
+            print(f"Open {url} and talk.", flush=True)
+
+        await run.serve(bridge, board, host=settings.host, port=settings.port, ready=ready)
+
+
+async def _upstream(
+    settings: Settings, root: Path, stack: AsyncExitStack
+) -> tuple[Callable[[], Upstream], bool]:
+    """Return how to dial the upstream that the settings name, and whether it is the embedded engine."""
+    from rtbridge.upstream.dial import dial_openai, dial_url
+    from rtbridge.upstream.port import Capabilities
+
+    if settings.upstream.startswith(("ws://", "wss://")):
+        key = settings.upstream_api_key
+        url, secret = settings.upstream, key.get_secret_value() if key else ""
+        return lambda: dial_url(url, model=settings.model, api_key=secret), False
+    if settings.upstream == "openai" or (settings.upstream == "auto" and settings.openai_api_key):
+        return lambda: dial_openai(settings), False
+    parts = await asyncio.to_thread(_load_engine, settings, root)
+    from rtbridge.engine.server import serving
+
+    running = await stack.enter_async_context(serving(parts))
+    why = "no OPENAI_API_KEY" if settings.upstream == "auto" else "upstream is engine"
+    logs.get().info(
+        "engine.started", url=running.realtime_url, because=why, note="demo voices and offline lines"
+    )
+    capabilities = Capabilities(is_engine=True, word_times=True)
+    return lambda: dial_url(running.realtime_url, capabilities=capabilities), True
+
+
+def _load_engine(settings: Settings, brains: Path | None) -> EngineParts:
+    try:
+        from rtbridge.engine.load import load_parts
+    except ModuleNotFoundError as error:
+        raise MissingPart(
+            f"the engine needs the package {error.name}: pip install 'rtbridge[engine]', or set OPENAI_API_KEY"
+        ) from None
+    key = settings.brain_api_key
+    return load_parts(
+        brains=brains,
+        model_dir=settings.model_dir,
+        brain_url=settings.brain_url,
+        brain_model=settings.brain_model,
+        brain_api_key=key.get_secret_value() if key else None,
+    )
+
+
+# -- the other commands -----------------------------------------------------------------------------------
+def _engine(args: argparse.Namespace) -> int:
+    from rtbridge.settings import is_loopback
+
+    settings = load_settings(
+        engine_port=args.port, log_format=args.log_format, log_level=args.log_level, upstream="engine"
+    )
+    _configure_log(settings)
+    if not is_loopback(args.host):
+        raise SettingsError(
+            f"the engine asks nobody for a key, so it listens on loopback only, not on {args.host}; "
+            "`rtbridge serve` is for other machines"
+        )
+    from rtbridge.agents.scenario import default_root
+
+    parts = _load_engine(settings, args.brains or settings.scenarios or default_root())
+    _run(_engine_alone(parts, args.host, settings.engine_port))
+    return 0
+
+
+async def _engine_alone(parts: EngineParts, host: str, port: int) -> None:
+    from rtbridge.engine.server import serving
+    from rtbridge.server.run import cannot_bind, until_asked_to_leave
+
+    try:
+        async with serving(parts, host, port) as running:
+            logs.get().info("engine.started", url=running.realtime_url)
+            print(f"The engine answers at {running.realtime_url}.", flush=True)
+            await until_asked_to_leave()
+    except OSError as error:
+        raise SettingsError(cannot_bind(host, port, error)) from None
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from rtbridge.replay import cli
+
+    _configure_log(_settings(args))
+    return cli.run(args)
+
+
+def _scenarios(args: argparse.Namespace) -> int:
+    from rtbridge.agents.listing import list_scenarios
+    from rtbridge.agents.scenario import default_root
+
+    return list_scenarios(_settings(args).scenarios or default_root())
+
+
+def _bench_media(args: argparse.Namespace) -> int:
+    from rtbridge.bench import media
+
+    return media.run(args)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    if args.env_sample:
+        print(env_sample(), end="")
+        return 0
+    from rtbridge.doctor import examine
+
+    return examine(load_settings())
+
+
+# -- shared -----------------------------------------------------------------------------------------------
+def _settings(args: argparse.Namespace) -> Settings:
+    settings = load_settings(**{flag: getattr(args, flag, None) for flag in _FLAGS})
+    _configure_log(settings)
+    return settings
+
+
+def _configure_log(settings: Settings) -> None:
+    lone = (settings.openai_api_key, settings.upstream_api_key, settings.turn_secret, settings.brain_api_key)
+    secrets = [secret.get_secret_value() for secret in (*settings.api_keys, *lone) if secret]
+    logs.configure(form=settings.log_format, level=settings.log_level, secrets=secrets)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):  # uvloop is an extra
+        from uvloop import new_event_loop as loop_factory
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(work)
+
+
+def _on_purpose(group: BaseExceptionGroup[Any]) -> RtbridgeError | None:
+    """Return the error of ours that a TaskGroup wrapped, when it is the only one."""
+    while len(group.exceptions) == 1:
+        (inner,) = group.exceptions
+        if isinstance(inner, RtbridgeError):
+            return inner
+        if not isinstance(inner, BaseExceptionGroup):
+            return None
+        group = inner
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
