@@ -52,6 +52,7 @@ const KINDS = {
       const silent = !parts.said && !parts.unheard;
       who.textContent = role === "user" ? "You" : entry.agent ?? "Agent";
       if (role === "assistant" && entry.agent) node.dataset.speaker = entry.agent;
+      if (entry.heard?.total_ms) node.dataset.heard = parts.unheard ? "part" : "whole";
       node.hidden = silent && entry.done && role === "assistant" && !entry.latency;
       node.setAttribute("aria-busy", String(!entry.done));
       text.classList.toggle("waiting", silent && !entry.done);

@@ -6,14 +6,14 @@ import { amend, append, clip, find, isId, MAX_PARTS, ms, place, replace, said, t
 import { tellEnding, tellProblem } from "./words.js";
 
 export const LATENCY_PARTS = ["endpoint", "request", "model", "playout"]; // of rtbridge.turn.ended, in order
-const TURNS = new Set(["LISTENING", "CALLER_SPEAKING", "THINKING", "AGENT_SPEAKING", "DECIDING"]);
+const TURNS = new Set(["listening", "caller_speaking", "thinking", "agent_speaking", "deciding"]);
 
 /** The state of a page nobody has touched. */
 export function initial() {
   return {
     phase: "loading", // loading | idle | connecting | live | ended
     step: null, // of connecting: microphone | server | media
-    turn: "LISTENING", // of live
+    turn: "listening", // of live: a state of core/turns.py
     ruled: false, // the server tells turns itself (rtbridge.turn.changed): nothing else moves them
     path: true, // packets get through
     scenarios: [], // [{id, title, start, agents: [{name, description}]}]
@@ -60,13 +60,13 @@ export function stateLine(state) {
   }
   if (!state.path) return line("interrupted", "Connection interrupted", "Waiting for it to come back");
   switch (state.turn) {
-    case "CALLER_SPEAKING":
+    case "caller_speaking":
       return line("caller_speaking", "You are speaking", "Pause when done");
-    case "THINKING":
+    case "thinking":
       return line("thinking", "Thinking", "One moment");
-    case "AGENT_SPEAKING":
+    case "agent_speaking":
       return line("agent_speaking", "Speaking", "Talk to interrupt");
-    case "DECIDING":
+    case "deciding":
       return line("deciding", "Deciding", "Was that an interruption?");
     default:
       return line("listening", "Listening", "Say something");
@@ -170,15 +170,15 @@ const RULES = {
 
   // whose turn
   "rtbridge.turn.changed": (state, { to }) => (TURNS.has(to) ? { ...live(state), ruled: true, turn: to } : state),
-  "input_audio_buffer.speech_started": hint("CALLER_SPEAKING"),
-  "input_audio_buffer.speech_stopped": hint("THINKING"),
-  "response.created": (state) => (state.turn === "LISTENING" ? hint("THINKING")(state) : state),
-  "output_audio_buffer.started": hint("AGENT_SPEAKING"),
-  "output_audio_buffer.stopped": hint("LISTENING"),
-  "output_audio_buffer.cleared": (state) => (state.turn === "AGENT_SPEAKING" ? hint("LISTENING")(state) : state),
+  "input_audio_buffer.speech_started": hint("caller_speaking"),
+  "input_audio_buffer.speech_stopped": hint("thinking"),
+  "response.created": (state) => (state.turn === "listening" ? hint("thinking")(state) : state),
+  "output_audio_buffer.started": hint("agent_speaking"),
+  "output_audio_buffer.stopped": hint("listening"),
+  "output_audio_buffer.cleared": (state) => (state.turn === "agent_speaking" ? hint("listening")(state) : state),
   "response.done": (state, { response }) => {
     const details = response?.status_details;
-    const next = state.turn === "THINKING" ? hint("LISTENING")(state) : state;
+    const next = state.turn === "thinking" ? hint("listening")(state) : state;
     if (response?.status === "failed") return note(next, "error", details?.error?.message || "The answer failed.");
     if (response?.status === "incomplete") {
       return note(next, "info", `The answer was cut short: ${tellEnding(details?.reason)}.`);

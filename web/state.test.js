@@ -122,10 +122,10 @@ test("the state line follows the server's turns, which overrule the plain Realti
     { type: "output_audio_buffer.stopped" },
     { type: "input_audio_buffer.speech_started" },
     { type: "input_audio_buffer.speech_stopped" },
-    { type: "rtbridge.turn.changed", from: "THINKING", to: "AGENT_SPEAKING", cause: "first_audio" },
+    { type: "rtbridge.turn.changed", from: "thinking", to: "agent_speaking", cause: "first_audio" },
     { type: "input_audio_buffer.speech_started" },
-    { type: "rtbridge.turn.changed", from: "AGENT_SPEAKING", to: "NO_SUCH_STATE", cause: "x" },
-    { type: "rtbridge.turn.changed", from: "AGENT_SPEAKING", to: "DECIDING", cause: "speech_started" },
+    { type: "rtbridge.turn.changed", from: "agent_speaking", to: "no_such_state", cause: "x" },
+    { type: "rtbridge.turn.changed", from: "agent_speaking", to: "deciding", cause: "speech_started" },
   ]) {
     state = reduce(state, event);
     names.push(stateLine(state).name);

@@ -84,7 +84,8 @@ def bridge(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             _await_ready(process, url, log)
             yield url
         finally:
-            process.terminate()
+            process.terminate()  # drain: a call whose browser just went away may still be waiting for it
+            process.terminate()  # and no longer
             try:
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:

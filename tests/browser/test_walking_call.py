@@ -27,14 +27,11 @@ def _agent_falls_silent(page: Page) -> None:
     expect(page.locator("#state")).to_have_attribute("data-state", "listening", timeout=SPEAK_MS)
 
 
-def _answers(page: Page, agent: str) -> int:
-    return page.locator(f"#transcript [data-role=assistant][data-speaker={agent}] .latency").count()
-
-
 def _await_answer(page: Page, agent: str, before: int) -> str:
-    """Wait until a further item of `agent` is being heard and then has been; return its words."""
-    spoken = page.locator(f"#transcript [data-role=assistant][data-speaker={agent}]:has(.latency)")
+    """Wait until a further item of `agent` was heard to its end and it has fallen silent; return its words."""
+    spoken = page.locator(f"#transcript [data-role=assistant][data-speaker={agent}]")
     expect(spoken.nth(before)).to_be_visible(timeout=ANSWER_MS)
+    expect(spoken.nth(before)).to_have_attribute("data-heard", "whole", timeout=SPEAK_MS)
     _agent_falls_silent(page)
     return spoken.nth(before).locator(".text").inner_text()
 
