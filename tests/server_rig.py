@@ -34,7 +34,7 @@ class FakeLeg:
         self.hold = asyncio.Event()
         self.hold.set()
 
-    async def answer(self, offer: str) -> str:
+    async def answer(self, offer: str, /) -> str:
         self.offers.append(offer)
         self.asked.set()
         await self.hold.wait()

@@ -15,6 +15,7 @@ from typing import Final
 
 from rtbridge.errors import (
     BadRequest,
+    Closed,
     Forbidden,
     NotFound,
     PreconditionFailed,
@@ -187,7 +188,10 @@ class Calls:
             )
         if call.etag not in [tag.strip() for tag in if_match.split(",")]:
             raise PreconditionFailed("If-Match names another ICE session.", code="precondition_failed")
-        await call.leg.add_candidates(fragment)
+        try:
+            await call.leg.add_candidates(fragment)
+        except Closed:  # it ended just now
+            raise _no_call() from None
 
     def hangup(self, call_id: str, grant: Grant) -> None:
         """End a call. Raises NotFound when it is unknown, over, or somebody else's."""

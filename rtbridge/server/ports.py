@@ -7,7 +7,7 @@ without media and without agents.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from rtbridge.core.leg import CallerLeg
 
@@ -15,11 +15,11 @@ from rtbridge.core.leg import CallerLeg
 class AnsweringLeg(CallerLeg, Protocol):
     """A caller leg that is set up by an SDP offer."""
 
-    async def answer(self, offer: str) -> str:
+    async def answer(self, offer: str, /) -> str:
         """Return the SDP answer with complete candidates. Raises BadOffer; never waits for STUN."""
         ...
 
-    async def add_candidates(self, fragment: str) -> None:
+    async def add_candidates(self, fragment: str, /) -> None:
         """Take trickled candidates, an SDP fragment of RFC 8840. Raises BadOffer."""
         ...
 
@@ -90,15 +90,15 @@ class Board(Protocol):
         """Hold a place for a call. Raises NotFound, TooManyRequests, Unavailable before any media work."""
         ...
 
-    def open(self, reservation: Place, leg: CallerLeg) -> str:
-        """Start the session of a leg that has answered; returns the call id."""
+    def open(self, reservation: Any, leg: CallerLeg, /) -> str:
+        """Start the session of a leg that has answered, with a place that `reserve` gave; returns the call id."""
         ...
 
-    def hangup(self, call_id: str, reason: str) -> bool:
+    def hangup(self, call_id: str, reason: str, /) -> bool:
         """End a call; False when it is not there."""
         ...
 
-    def leg(self, call_id: str) -> CallerLeg | None:
+    def leg(self, call_id: str, /) -> CallerLeg | None:
         """Return the leg of a running call."""
         ...
 

@@ -6,8 +6,8 @@ import asyncio
 import errno
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from aiohttp import web
@@ -86,7 +86,7 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         try:
             server = await loop.create_server(lambda: _Doorman(factory(), open_), host, port, backlog=512)
         except OSError as error:
-            raise SettingsError(_cannot_bind(host, port, error)) from None
+            raise SettingsError(cannot_bind(host, port, error)) from None
         try:
             yield int(server.sockets[0].getsockname()[1])
         finally:
@@ -95,25 +95,40 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         await runner.cleanup()
 
 
-async def serve(
-    bridge: Bridge, board: Board, *, host: str, port: int, ready: Callable[[str], None], signals: bool = True
-) -> None:
-    """Serve until SIGTERM or SIGINT, then drain: new offers get 503, running calls finish, a second signal ends them.
-
-    `ready` is called with the page's URL once it can be opened.
-    """
-    log = logs.get("rtbridge.http")
+@contextmanager
+def leaving() -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
+    """Turn SIGTERM and SIGINT into two events: the first signal sets the first, any later one the second."""
     loop = asyncio.get_running_loop()
     asked, hurried = asyncio.Event(), asyncio.Event()
 
     def leave() -> None:
         (hurried if asked.is_set() else asked).set()
 
-    for number in _LEAVE if signals else ():
+    for number in _LEAVE:
         loop.add_signal_handler(number, leave)
     try:
+        yield asked, hurried
+    finally:
+        for number in _LEAVE:
+            loop.remove_signal_handler(number)
+
+
+async def until_asked_to_leave() -> None:
+    """Return at the first SIGTERM or SIGINT."""
+    with leaving() as (asked, _):
+        await asked.wait()
+
+
+async def serve(bridge: Bridge, board: Board, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain: new offers get 503, running calls finish, a second signal ends them.
+
+    `ready` is called with the page's URL once it can be opened.
+    """
+    log = logs.get("rtbridge.http")
+    now_s = asyncio.get_running_loop().time
+    with leaving() as (asked, hurried):
         async with listening(bridge.web, host, port) as bound, asyncio.TaskGroup() as group:
-            lag = group.create_task(bridge.metrics.watch_loop(loop.time))
+            lag = group.create_task(bridge.metrics.watch_loop(now_s))
             ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
             await asked.wait()
             bridge.calls.draining = True
@@ -121,9 +136,6 @@ async def serve(
             await _drain(bridge, board, hurried)
             log.info("server.stopped")
             lag.cancel()
-    finally:
-        for number in _LEAVE if signals else ():
-            loop.remove_signal_handler(number)
 
 
 async def _drain(bridge: Bridge, board: Board, hurried: asyncio.Event) -> None:
@@ -139,7 +151,8 @@ async def _drain(bridge: Bridge, board: Board, hurried: asyncio.Event) -> None:
             drained.cancel()
 
 
-def _cannot_bind(host: str, port: int, error: OSError) -> str:
+def cannot_bind(host: str, port: int, error: OSError) -> str:
+    """Return why an address cannot be listened on, and what to do."""
     if error.errno == errno.EADDRINUSE:
         return f"port {port} on {host} is taken; stop what uses it, or choose another with --port (0 picks a free one)"
     return f"cannot listen on {host}:{port}: {error.strerror or error}"
