@@ -87,6 +87,7 @@ class FarResponse:
 
     response_id: str
     parts: deque[Part]
+    born: bool = False
     item_id: str = ""
     sent_ms: int = 0
     credit_ms: float = 0.0
@@ -100,6 +101,7 @@ class FarUpstream:
     speedup: float = 6.0
     cancel_delay_ms: int = 0
     ack_delay_ms: int = 0
+    birth_delay_ms: int = 0
     deaf_to_cancel: bool = False
     items: dict[str, FarItem] = field(default_factory=dict)
     answers: deque[list[Part]] = field(default_factory=deque)
@@ -180,15 +182,15 @@ class FarUpstream:
                 self.contexts.append(list(self.items))
                 parts = self.answers.popleft() if self.answers else [Say("Yes?", 600)]
                 if parts and isinstance(parts[0], Refuse):
-                    return self.error(event, parts[0].code)
+                    refusal = self.error(event, parts[0].code)
+                    self.errors.pop()  # not the bridge's doing
+                    return refusal
                 if parts and isinstance(parts[0], Ignore):
                     return []
                 self.active = FarResponse(self.new_id("resp"), deque(parts))
-                return [
-                    {"type": "response.created", "response": {"id": self.active.response_id, "output": []}}
-                ]
+                return self._after(self.birth_delay_ms, {"type": "_birth", "id": self.active.response_id})
             case "response.cancel":
-                if self.active is None:
+                if self.active is None or self.active.response_id != event["response_id"]:
                     return self.error(event, "response_cancel_not_active")
                 if self.deaf_to_cancel:
                     return []
@@ -212,7 +214,15 @@ class FarUpstream:
         result: list[Wire] = []
         for event in due:
             self.unacked -= event["type"] == "session.updated"
-            result += self._cancelled(event["id"]) if event["type"] == "_cancel" else [event]
+            match event["type"]:
+                case "_cancel":
+                    result += self._cancelled(event["id"])
+                case "_birth":
+                    assert self.active is not None
+                    self.active.born = True
+                    result.append({"type": "response.created", "response": {"id": event["id"], "output": []}})
+                case _:
+                    result.append(event)
         return result
 
     def _cancelled(self, response_id: str) -> list[Wire]:
@@ -232,7 +242,7 @@ class FarUpstream:
         """Make `ms` of time's worth of the active response."""
         self._now_ms += ms
         result = self._due()
-        if self.active is None:
+        if self.active is None or not self.active.born:
             return result
         self.active.credit_ms += ms * self.speedup
         while self.active is not None and self.active.credit_ms > 0:
@@ -287,7 +297,7 @@ class FarUpstream:
             self.items[item_id] = FarItem("message", "assistant", done=False)
             self.tags[len(self.tags) + 1] = item_id
             response.sent_ms = response.said_words = 0
-            item = {
+            opened: Wire = {
                 "id": item_id,
                 "type": "message",
                 "role": "assistant",
@@ -295,8 +305,8 @@ class FarUpstream:
                 "content": [],
             }
             result += [
-                {"type": "response.output_item.added", "response_id": rid, "item": item},
-                {"type": "conversation.item.added", "item": item},
+                {"type": "response.output_item.added", "response_id": rid, "item": opened},
+                {"type": "conversation.item.added", "item": opened},
             ]
         assert isinstance(part, Say)
         item_id = response.item_id
@@ -346,7 +356,7 @@ class Rig:
         self.to_agents: list[Wire] = []
         self.hangups: list[str] = []
         self.heard: list[str | None] = []  # whose audio each 20 ms frame held
-        self.speech_ms = 0
+        self._wire: deque[Wire] = deque()
         if go:
             self.call.handle_ask(asks.ConfigureSession(SESSION), self.now)
             self.act()
@@ -355,11 +365,14 @@ class Rig:
 
     def act(self) -> None:
         """Carry out what the call wants, both ways, until nobody has anything left to say."""
+        self._carry_out()
+        self.upstream()
+
+    def _carry_out(self) -> None:
         while (action := self.call.next_action()) is not None:
             match action:
                 case ToUpstream(event):
-                    for answer in self.far.take(event):
-                        self.upstream(answer, act=False)
+                    self._wire.extend(self.far.take(event))
                 case ToCaller(event):
                     self.to_caller.append(event)
                 case Note(entry):
@@ -367,12 +380,14 @@ class Rig:
                 case Hangup(reason):
                     self.hangups.append(reason)
 
-    def upstream(self, event: Wire, *, act: bool = True) -> None:
-        """Let the upstream say something."""
-        if handle_upstream(self.call, event, self.now):
-            self.to_agents.append(event)
-        if act:
-            self.act()
+    def upstream(self, *events: Wire) -> None:
+        """Let the upstream say something; what it sent before comes first, as on any wire."""
+        self._wire.extend(events)
+        while self._wire:
+            event = self._wire.popleft()
+            if handle_upstream(self.call, event, self.now):
+                self.to_agents.append(event)
+            self._carry_out()
 
     def client(self, event: Wire | str) -> None:
         """Let the caller's side send a data-channel message."""
@@ -388,8 +403,7 @@ class Rig:
         """Let time pass: 20 ms frames pulled and heard, upstream generating, timers firing."""
         for _ in range(ms // pcm.FRAME_MS):
             self.now += pcm.FRAME_MS / 1000
-            for event in self.far.generate(pcm.FRAME_MS):
-                self.upstream(event)
+            self.upstream(*self.far.generate(pcm.FRAME_MS))
             self.call.hear(pcm.SILENT_FRAME)
             frame = self.call.pull(pcm.FRAME_SAMPLES, self.now)
             assert len(frame) == pcm.FRAME_BYTES

@@ -1,0 +1,166 @@
+"""Whole calls at random: speech, typing, tools, handoffs, stops and a moody upstream in any order.
+
+Whatever happens, the upstream is never asked wrongly, nobody is left without an answer, and peace returns.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from conftest import Count
+from rig import Fail, FarUpstream, Hang, Ignore, Part, Refuse, Rig, Say, Use
+
+from rtbridge.core import asks, journal
+from rtbridge.core.arbiter import ALREADY_ACTIVE, BENIGN
+from rtbridge.core.turns import State
+
+ANSWERS: list[list[Part]] = [
+    [Say("Certainly, here it is.", 900)],
+    [Say("Yes.", 300)],
+    [Say("Let me see.", 500), Say("It is on its way to you.", 1300)],
+    [Say("One moment.", 600), Use("look_up")],
+    [Use("look_up"), Use("price")],
+    [Use("price")],
+    [Say("I will put you through.", 700), Use("transfer_to_poet")],
+    [Use("transfer_to_poet"), Use("look_up")],
+]
+MOODS: list[list[Part]] = [
+    [Fail()],
+    [Say("I th", 300), Fail()],
+    [Fail("insufficient_quota")],
+    [Say("And then", 500), Fail(status="incomplete")],
+    [Hang()],
+    [Say("Well", 200), Hang()],
+    [Refuse(ALREADY_ACTIVE)],
+    [Refuse("server_error")],
+    [Ignore()],
+]
+
+
+@dataclass
+class Caller:
+    """A caller and the agents' side, both at random."""
+
+    rig: Rig
+    chance: random.Random
+    moody: bool
+    speaking: str = ""
+    stops_at: int = 0
+    turns: dict[str, bool] = field(default_factory=dict)  # item -> whether it must have been answered
+    tools: dict[str, int] = field(default_factory=dict)  # call_id -> when its output comes
+    known: set[str] = field(default_factory=set)
+
+    def step(self, at: int, *, more: bool) -> None:
+        """One tick of 20 ms at `at` ms; `more` says that new things may begin."""
+        rig, chance = self.rig, self.chance
+        if self.speaking and at >= self.stops_at:
+            rig.stop_speaking(self.speaking, "so")
+            self.turns[self.speaking], self.speaking = True, ""
+        elif more and not self.speaking and chance.random() < 0.012:
+            self.speaking, self.stops_at = rig.far.new_id("item"), at + chance.randrange(60, 900, 20)
+            rig.start_speaking(self.speaking)
+        if more and chance.random() < 0.02:
+            self.act()
+        for call_id in rig.call.tools:
+            if call_id not in self.known:
+                self.known.add(call_id)
+                self.tools[call_id] = at + chance.choice([0, 20, 100, 400, 1500])
+        for call_id in [one for one, due in self.tools.items() if due <= at]:
+            del self.tools[call_id]
+            handoff = rig.call.handoff
+            if handoff is not None and handoff.call_id == call_id and not handoff.configured:
+                rig.ask(asks.ConfigureSession({"type": "realtime", "instructions": "You are a poet."}))
+                self.tools[call_id] = at + chance.choice([0, 0, 60])
+            else:
+                rig.ask(asks.ToolOutput(call_id, "{}"))
+        rig.advance(20)
+
+    def act(self) -> None:
+        """Let the caller's side or the agents do something else than speak."""
+        rig, chance = self.rig, self.chance
+        match chance.choice(
+            ["write", "write", "cancel", "clear", "stop", "update", "say", "suspend", "forget"]
+        ):
+            case "write":
+                item_id = rig.far.new_id("item")
+                rig.write("and this", item_id)
+                self.turns[item_id] = True
+            case "say":
+                rig.ask(asks.UserText("guardrail"))
+            case "cancel":
+                rig.client({"type": "response.cancel", "event_id": "c_cancel"})
+            case "clear":
+                rig.client({"type": "output_audio_buffer.clear"})
+                self.superseded()
+            case "stop":
+                rig.ask(asks.StopSpeaking())
+                self.superseded()
+            case "update":
+                detection = {"type": "server_vad", "silence_duration_ms": chance.randrange(200, 900)}
+                rig.client(
+                    {"type": "session.update", "session": {"audio": {"input": {"turn_detection": detection}}}}
+                )
+            case "suspend":
+                rig.call.leg_suspended("no RTP", rig.now)
+                rig.advance(chance.randrange(20, 200, 20))
+                rig.call.leg_resumed(100)
+            case "forget" if self.speaking:
+                rig.far.speaking = False
+                self.speaking = ""
+                rig.upstream({"type": "input_audio_buffer.cleared"})
+
+    def superseded(self) -> None:
+        """What was not answered until now need not be."""
+        self.turns = dict.fromkeys(self.turns, False)
+
+
+def one_call(seed: int) -> None:
+    chance = random.Random(seed)
+    far = FarUpstream(
+        speedup=chance.choice([1.1, 3, 8]),
+        cancel_delay_ms=chance.choice([0, 0, 40, 300]),
+        ack_delay_ms=chance.choice([0, 0, 40, 300]),
+        birth_delay_ms=chance.choice([0, 0, 60, 400]),
+    )
+    rig = Rig(far=far)
+    moody = seed % 3 == 0
+    for _ in range(60):
+        far.answers.append(list(chance.choice(MOODS if moody and chance.random() < 0.15 else ANSWERS)))
+    caller = Caller(rig, chance, moody)
+    at = 0
+    while at < 5_000 or caller.speaking:
+        caller.step(at, more=at < 5_000)
+        at += 20
+    far.answers.clear()
+    far.answers.extend([[Say("Yes.", 300)]] * 20)
+    while caller.tools or rig.state is not State.LISTENING or rig.call.arbiter.busy:
+        assert at < 90_000, f"no peace: {rig.state}, {rig.call.arbiter.active}, {rig.call.tools}"
+        caller.step(at, more=False)
+        at += 20
+
+    assert set(far.errors) <= BENIGN - {ALREADY_ACTIVE} or (moody and set(far.errors) <= BENIGN)
+    assert rig.entries(journal.TurnIgnored) == []
+    assert rig.call.speech.playout.playing is None
+    assert far.active is None
+    assert not rig.hangups
+    for call_id in caller.known:
+        assert call_id not in rig.call.tools
+    answered = {item_id for context in far.contexts for item_id in context}
+    for item_id, due in caller.turns.items():
+        assert item_id in far.items
+        assert item_id in answered or not due, f"{item_id} was never answered"
+    for item_id, item in far.items.items():
+        if item.role == "assistant" and item.done:
+            heard_ms = rig.heard.count(item_id) * 20
+            kept_ms = item.audio_ms if item.truncated_ms is None else item.truncated_ms
+            assert kept_ms <= heard_ms, f"{item_id}: {kept_ms} ms in context, {heard_ms} ms heard"
+
+
+def test_any_schedule_of_a_call_ends_in_peace_with_everybody_answered(count: Count) -> None:
+    for seed in range(count(300, 2_000)):
+        try:
+            one_call(seed)
+        except AssertionError as failure:
+            failure.add_note(f"seed {seed}")
+            raise
