@@ -59,7 +59,7 @@ class Responses:
     def check_voice(self, output: dict[str, Any], path: str) -> None:
         """Raise BadRequest if `audio.output` asks for another voice after the first audio."""
         now = self._around.session["audio"]["output"]["voice"]
-        if self.has_spoken and "voice" in output and output["voice"] != now:
+        if self.has_spoken and "voice" in output and session_config.voice_name(output["voice"]) != now:
             raise BadRequest(
                 "Cannot update a conversation's voice if assistant audio is present.",
                 code="cannot_update_voice",

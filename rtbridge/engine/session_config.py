@@ -59,7 +59,9 @@ _PROMPT = s.nullable(
         required=("id",),
     )
 )
-_VOICE = s.either("a string or an object", (str, s.string(64)), (dict, s.record({"id": s.string(64)})))
+_VOICE = s.either(
+    "a string or an object", (str, s.string(64)), (dict, s.record({"id": s.string(64)}, required=("id",)))
+)
 _METADATA = s.mapping(s.string(512), most=16, longest_key=64)  # Realtime: 16 pairs of string and string
 _REASONING = s.nullable(s.any_object)
 _TURN_DETECTION = s.nullable(
@@ -227,6 +229,8 @@ def merged(session: Session, update: Mapping[str, Any]) -> Session:
         for key, value in wanted.items():
             if key == "turn_detection" and value is not None:
                 result["audio"][side][key] = _turn_detection(result["audio"][side][key], value)
+            elif key == "voice":
+                result["audio"][side][key] = voice_name(value)
             elif key == "format":
                 result["audio"][side][key] = {"type": value["type"], "rate": 24_000}
             else:
@@ -258,4 +262,4 @@ def vad_config(session: Session) -> VadConfig | None:
 
 def voice_name(voice: str | Mapping[str, Any]) -> str:
     """Return the name of a voice given as a name or as {"id": name}."""
-    return voice if isinstance(voice, str) else str(voice.get("id", ""))
+    return voice if isinstance(voice, str) else str(voice["id"])

@@ -245,3 +245,21 @@ async def test_chat_completions_create_with_a_tool() -> None:
         (call,) = completion.choices[0].message.tool_calls or []
         assert call.type == "function"
         assert json.loads(call.function.arguments) == {"city": "Paris"}
+
+
+async def test_streamed_tool_calls_in_both_spellings() -> None:
+    nested: Any = {"type": "function", "function": {k: v for k, v in WEATHER.items() if k != "type"}}
+    flat: Any = {**WEATHER, "strict": False}
+    async with stock_client(scripted()) as client:
+        messages: list[Any] = [{"role": "user", "content": "weather?"}]
+        async with client.chat.completions.stream(model="m", messages=messages, tools=[nested]) as chunks:
+            completion = await chunks.get_final_completion()
+        (asked,) = completion.choices[0].message.tool_calls or []
+        assert json.loads(asked.function.arguments) == {"city": "Paris"}
+        async with client.responses.stream(model="m", input="weather?", tools=[flat]) as events:
+            seen = [event.type async for event in events]
+            response = await events.get_final_response()
+        assert "response.function_call_arguments.delta" in seen
+        call = response.output[0]
+        assert call.type == "function_call"
+        assert json.loads(call.arguments) == {"city": "Paris"}
