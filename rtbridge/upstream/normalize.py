@@ -34,21 +34,10 @@ from agents.realtime import (
 from agents.realtime.items import AssistantAudio, InputImage
 
 from agents import Usage
+from rtbridge.core.arbiter import BENIGN
 from rtbridge.upstream.port import WireEvent
 
 Normalized = Sequence[RealtimeModelEvent]
-
-# Races that the protocol cannot avoid. Nobody did anything wrong, so no listener hears of them.
-BENIGN_ERRORS = frozenset(
-    {
-        "conversation_already_has_active_response",
-        "input_audio_buffer_commit_empty",
-        "item_delete_invalid_item_id",
-        "item_truncate_invalid_audio_end_ms",
-        "item_truncate_invalid_item_id",
-        "response_cancel_not_active",
-    }
-)
 
 
 def normalize(event: WireEvent) -> Normalized | None:
@@ -84,7 +73,7 @@ def normalize(event: WireEvent) -> Normalized | None:
             error = _mapping(event, "error")
             if error is None:
                 return None
-            return [] if error.get("code") in BENIGN_ERRORS else [RealtimeModelErrorEvent(error=dict(error))]
+            return [] if _text(error, "code") in BENIGN else [RealtimeModelErrorEvent(error=dict(error))]
     return ()
 
 
@@ -106,7 +95,10 @@ def _function_call(item: Mapping[str, Any]) -> Normalized | None:
         return None
     arguments = item.get("arguments")
     if not isinstance(arguments, str):
-        arguments = "" if arguments is None else json.dumps(arguments)
+        try:
+            arguments = "" if arguments is None else json.dumps(arguments)
+        except RecursionError:
+            return None
     item_id = _text(item, "id") or call_id
     called = RealtimeToolCallItem(
         item_id=item_id, call_id=call_id, status="in_progress", arguments=arguments, name=name

@@ -32,9 +32,7 @@ CLOSE_TIMEOUT_S = 1.5
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 MAX_BACKLOG_BYTES = samples_of_ms(2000) * SAMPLE_BYTES
 MAX_WAITING_EVENTS = 1000
-UNSENT_BYTES = (
-    16 * 1024
-)  # what the kernel and the transport may each hold back: a quarter of a second of audio
+UNSENT_BYTES = 16 * 1024  # what our kernel may hold back unsent: a quarter of a second of audio
 
 _APPEND = b'{"type":"input_audio_buffer.append","audio":"'
 

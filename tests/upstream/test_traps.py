@@ -34,9 +34,12 @@ the arbiter's, and is tested with it; a trap in the SDK is tested here, with its
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import random
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +53,7 @@ from agents.tool_guardrails import (
 
 from agents import RunContextWrapper, function_tool
 from rtbridge.core.asks import Ask, ConfigureSession, StopSpeaking, ToolOutput, UserText
-from rtbridge.upstream.model import BridgeModel, BridgeSession
+from rtbridge.upstream.model import MAX_CALL_IDS, BridgeModel, BridgeSession
 from sdk_rig import Listener, agent_with, created, done, function_call, message, sdk
 
 AUDIO = "UklGRg" * 1000
@@ -340,6 +343,63 @@ async def test_bad_events_never_raise_and_are_counted() -> None:
         assert await rig.output() == "Oslo: sunny"
 
 
+JUNK: list[Any] = [None, 0, -1, 1.5, True, "", "x", [], [None], {}, {"type": "message"}, "\ud800", 10**400]
+SOUND: list[dict[str, Any]] = [
+    function_call("weather", '{"city": "Oslo"}'),
+    message("conversation.item.added", "u1", "user", {"type": "input_audio", "transcript": "x"}),
+    message("response.output_item.done", "a1", "assistant", {"type": "output_audio", "transcript": "x"}),
+    message(
+        "conversation.item.done", "s1", "system", {"type": "input_text", "text": "x"}, previous_item_id="u1"
+    ),
+    created(),
+    done(usage={"input_tokens": 1, "output_tokens": 2, "input_token_details": {"cached_tokens": 3}}),
+    {"type": "conversation.item.deleted", "item_id": "u1"},
+    {"type": "conversation.item.input_audio_transcription.completed", "item_id": "u1", "transcript": "x"},
+    {"type": "error", "error": {"type": "invalid_request_error", "code": "odd", "message": "x"}},
+]
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    keys: Any = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [place for key in keys for place in ((value, key), *_places(value[key]))]
+
+
+async def test_ten_thousand_mutated_events_never_raise(count: Callable[[int, int], int]) -> None:
+    dice = random.Random(7)
+    told: list[Any] = []
+    model = BridgeModel(lambda _ask: None)
+    async with BridgeSession(model, agent_with(weather), None, settings={}, tell=told.append) as session:
+        for number in range(count(2_000, 10_000)):
+            event = copy.deepcopy(dice.choice(SOUND))
+            for _mutation in range(dice.randint(1, 3)):
+                holder, key = dice.choice(_places(event))
+                holder[key] = copy.deepcopy(dice.choice(JUNK))
+            await model.deliver(event)
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+        assert model.unreadable > 100
+        assert told
+        await model.deliver(
+            message("conversation.item.added", "last", "user", {"type": "input_text", "text": "x"})
+        )
+        assert any(item.item_id == "last" for item in session._history)
+
+
+async def test_the_calls_that_are_remembered_are_bounded() -> None:
+    model = BridgeModel(lambda _ask: None)
+    for number in range(MAX_CALL_IDS + 10):
+        await model.deliver(function_call("weather", call_id=f"call_{number}"))
+    assert len(model.open_calls) == MAX_CALL_IDS
+    assert "call_0" not in model.open_calls
+
+
+async def test_races_that_nobody_can_avoid_are_no_errors_to_the_sdk() -> None:
+    async with sdk(agent_with()) as (rig, _session):
+        for code in ("response_cancel_not_active", "conversation_already_has_active_response"):
+            await rig.deliver({"type": "error", "error": {"type": "invalid_request_error", "code": code}})
+        assert rig.listener.events == []
+
+
 async def test_parts_of_an_item_that_are_unknown_are_left_out() -> None:
     async with sdk(agent_with()) as (rig, session):
         await rig.deliver(
@@ -405,6 +465,17 @@ async def test_a_function_call_that_was_cut_does_not_run() -> None:
 async def test_a_function_call_without_a_status_runs() -> None:
     async with sdk(agent_with(weather)) as (rig, _session):
         await rig.deliver(function_call("weather", '{"city": "Oslo"}', status=None))
+        assert await rig.output() == "Oslo: sunny"
+
+
+async def test_arguments_that_came_as_an_object_are_read_unless_they_are_nested_beyond_reason() -> None:
+    deep: Any = {}
+    for _level in range(100_000):
+        deep = {"d": deep}
+    async with sdk(agent_with(weather)) as (rig, _session):
+        await rig.deliver(function_call("weather", arguments=deep))
+        assert rig.model.unreadable == 1
+        await rig.deliver(function_call("weather", arguments={"city": "Oslo"}))  # type: ignore[arg-type]
         assert await rig.output() == "Oslo: sunny"
 
 
