@@ -7,6 +7,7 @@ afterwards, so that the caller does not compete with the bridge for the two core
 from __future__ import annotations
 
 import asyncio
+import re
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ class BenchCaller:
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._started = asyncio.Event()
         self._frame = 0
+        self._payload_type = 0
         self._srtp: tuple[Any, Any] | None = None
         self.arrivals = Arrivals()
         self.sent: list[tuple[float, bytes]] = []
@@ -110,6 +112,9 @@ class BenchCaller:
 
         private.replace_gathering(connection, gather)
         await self._pc.setLocalDescription()
+        opus = re.search(r"a=rtpmap:([0-9]+) opus/48000/2", self._pc.localDescription.sdp)
+        assert opus is not None
+        self._payload_type = int(opus[1])
         headers = {"Content-Type": "application/sdp"}
         async with http.post(url, data=self._pc.localDescription.sdp, headers=headers) as reply:
             answer = await reply.text()
@@ -130,7 +135,7 @@ class BenchCaller:
         transport, address = selected
         payload = self._packets[self._frame % len(self._packets)]
         ticks = self._frame * 960 & 0xFFFFFFFF
-        packet = build_rtp(111, self._frame == 0, self._frame & 0xFFFF, ticks, 4_711, payload)
+        packet = build_rtp(self._payload_type, self._frame == 0, self._frame & 0xFFFF, ticks, 4_711, payload)
         transport.sendto(self._srtp[1].protect(packet), address)
         self.sent.append((self._loop.time(), payload))
         self._frame += 1

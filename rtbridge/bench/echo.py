@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, web
 
 from rtbridge.bench.child import announce
 
-_APPEND = '"audio":"'
+_AUDIO = '"audio"'
 _IDS = '"event_id":"event_1","response_id":"resp_1","item_id":"item_1","output_index":0,"content_index":0'
 
 
@@ -30,7 +30,7 @@ async def _realtime(request: web.Request) -> web.WebSocketResponse:
         text: str = message.data
         if '"input_audio_buffer.append"' in text[:60]:
             if speaking:
-                start = text.index(_APPEND) + len(_APPEND)
+                start = text.index('"', text.index(_AUDIO) + len(_AUDIO)) + 1
                 end = text.index('"', start)
                 await wire.send_str(
                     f'{{"type":"response.output_audio.delta",{_IDS},"delta":"{text[start:end]}"}}'
