@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from conftest import Count
 from rig import Fail, FarUpstream, Hang, Ignore, Part, Refuse, Rig, Say, Use
-
 from rtbridge.core import asks, journal
 from rtbridge.core.arbiter import ALREADY_ACTIVE, BENIGN
 from rtbridge.core.turns import State
@@ -134,8 +133,9 @@ def one_call(seed: int) -> None:
         at += 20
     far.answers.clear()
     far.answers.extend([[Say("Yes.", 300)]] * 20)
-    while caller.tools or rig.state is not State.LISTENING or rig.call.arbiter.busy:
-        assert at < 90_000, f"no peace: {rig.state}, {rig.call.arbiter.active}, {rig.call.tools}"
+    arbiter = rig.call.arbiter
+    while caller.tools or rig.state is not State.LISTENING or arbiter.busy or not arbiter.configured:
+        assert at < 90_000, f"no peace: {rig.state}, {arbiter.active}, {rig.call.tools}"
         caller.step(at, more=False)
         at += 20
 

@@ -1,0 +1,71 @@
+"""Which words were heard: cut between words, never above the audio."""
+
+from __future__ import annotations
+
+from rtbridge.core.ledger import Ledger, Words
+
+
+def timed(*words: tuple[str, int]) -> Ledger:
+    ledger = Ledger(word_times=True)
+    for text, samples in words:
+        ledger.add_text("a", text)
+        ledger.add_audio("a", samples)
+    return ledger
+
+
+def test_with_word_times_a_word_is_heard_when_the_next_has_begun() -> None:
+    ledger = timed(("one", 100), (" two", 100), (" three", 100))
+    assert ledger.words("a", 99) == Words("", "one two three")
+    assert ledger.words("a", 100) == Words("one", " two three")
+    assert ledger.words("a", 150) == Words("one", " two three")
+    assert ledger.words("a", 299) == Words("one two", " three")
+    assert ledger.words("a", 300) == Words("one two three", "")
+
+
+def test_within_a_piece_of_several_words_they_lie_in_proportion_to_their_length() -> None:
+    ledger = timed(("aaa bbb ", 80), ("ccc", 40))
+    assert ledger.words("a", 40) == Words("aaa ", "bbb ccc")
+    assert ledger.words("a", 79) == Words("aaa bbb ", "ccc")
+
+
+def test_text_that_came_before_any_audio_is_unheard_until_its_audio_was() -> None:
+    ledger = Ledger(word_times=True)
+    ledger.add_text("a", "one")
+    ledger.add_text("a", " two")
+    ledger.add_audio("a", 100)
+    assert ledger.words("a", 50) == Words("one", " two")
+
+
+def test_without_word_times_words_lie_along_the_audio_in_proportion() -> None:
+    ledger = Ledger(word_times=False)
+    ledger.add_text("a", "aaaa bbbb")
+    ledger.add_audio("a", 90)
+    assert ledger.words("a", 39) == Words("", "aaaa bbbb")
+    assert ledger.words("a", 45) == Words("aaaa ", "bbbb")
+    assert ledger.words("a", 89) == Words("aaaa ", "bbbb")
+
+
+def test_blanks_at_the_end_belong_to_the_last_word() -> None:
+    ledger = Ledger(word_times=False)
+    ledger.set_text("a", "hi        ")
+    ledger.add_audio("a", 100)
+    assert ledger.words("a", 50) == Words("hi        ", "")
+
+
+def test_a_transcript_that_differs_from_its_deltas_replaces_them() -> None:
+    ledger = timed(("wun", 100), (" too", 100))
+    ledger.set_text("a", "one two")
+    assert ledger.text("a") == "one two"
+    assert ledger.words("a", 100) == Words("one ", "two")
+    ledger.set_text("a", "one two")
+    assert ledger.text("a") == "one two"
+
+
+def test_an_item_that_nobody_knows_has_no_words_and_costs_nothing() -> None:
+    ledger = Ledger(word_times=True)
+    assert ledger.text("nobody") == ""
+    assert ledger.words("nobody", 5) == Words("", "")
+    ledger.add_text("a", "one")
+    ledger.forget("a")
+    ledger.forget("a")
+    assert ledger.text("a") == ""

@@ -1,0 +1,95 @@
+"""The queue between the model and the speaker, on numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtbridge.core import playout
+from rtbridge.core.playout import Began, Drained, Played, Playout, Progress
+
+
+def samples(value: int, count: int) -> bytes:
+    return value.to_bytes(2, "little") * count
+
+
+def test_a_pull_is_always_as_long_as_asked_and_silence_is_not_counted() -> None:
+    queue = Playout()
+    assert queue.pull(4) == bytes(8)
+    queue.push("a", 0, samples(1, 3))
+    assert queue.pull(4) == samples(1, 3) + bytes(2)
+    assert queue.playing == Progress("a", 0, pulled=3, pushed=3)
+    assert queue.take_marks() == [Began("a")]
+
+
+def test_an_item_that_has_begun_and_has_nothing_to_give_is_an_underrun_and_goes_on_later() -> None:
+    queue = Playout()
+    queue.push("a", 0, samples(1, 2))
+    queue.pull(2)
+    assert queue.underruns == 0
+    queue.pull(2)
+    assert queue.underruns == 1
+    queue.push("a", 0, samples(2, 2))
+    assert queue.pull(2) == samples(2, 2)
+
+
+def test_two_items_meet_in_one_pull_without_a_gap_between_them() -> None:
+    queue = Playout()
+    queue.push("a", 0, samples(1, 3))
+    queue.finish("a")
+    queue.push("b", 0, samples(2, 5))
+    queue.finish("b")
+    assert queue.pull(4) == samples(1, 3) + samples(2, 1)
+    assert queue.take_marks() == [Began("a"), Played(Progress("a", 0, 3, 3)), Began("b")]
+    assert queue.queued_samples == 4
+    queue.pull(10)
+    assert queue.take_marks() == [Played(Progress("b", 0, 5, 5)), Drained()]
+
+
+def test_an_item_that_ends_after_all_of_it_was_pulled_is_played_at_once() -> None:
+    queue = Playout()
+    queue.push("a", 0, samples(1, 2))
+    queue.pull(2)
+    queue.take_marks()
+    queue.finish("a")
+    assert queue.take_marks() == [Played(Progress("a", 0, 2, 2)), Drained()]
+    queue.finish("a")
+    assert queue.take_marks() == []
+
+
+def test_a_flush_says_how_far_each_item_had_come_and_leaves_no_marks() -> None:
+    queue = Playout()
+    queue.push("a", 0, samples(1, 5))
+    queue.push("b", 1, samples(2, 7))
+    queue.pull(2)
+    queue.take_marks()
+    assert queue.flush() == [Progress("a", 0, 2, 5), Progress("b", 1, 0, 7)]
+    assert (queue.playing, queue.queued_samples, queue.take_marks()) == (None, 0, [])
+    assert queue.pull(2) == bytes(4)
+
+
+def test_a_paused_queue_gives_silence_and_loses_its_place_by_nothing() -> None:
+    queue = Playout()
+    queue.push("a", 0, samples(1, 4))
+    queue.pull(1)
+    queue.paused = True
+    assert queue.pull(2) == bytes(4)
+    queue.paused = False
+    assert queue.pull(3) == samples(1, 3)
+
+
+def test_an_item_without_a_sample_is_not_queued_so_that_it_cannot_end_without_having_begun() -> None:
+    queue = Playout()
+    assert queue.push("a", 0, b"") == 0
+    queue.finish("a")
+    assert not queue.holds("a")
+    assert queue.take_marks() == []
+
+
+def test_what_finds_no_room_is_counted_and_never_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playout, "MAX_QUEUED_SAMPLES", 5)
+    queue = Playout()
+    assert queue.push("a", 0, samples(1, 3)) == 0
+    assert queue.push("a", 0, samples(1, 4)) == 2
+    assert queue.push("b", 0, samples(1, 1)) == 1
+    assert queue.queued_samples == 5
+    assert not queue.holds("b")
