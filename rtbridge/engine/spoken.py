@@ -29,26 +29,7 @@ WEB = re.compile(r"\bhttps?://[^\s<>\"]+[\w/]")
 MARKS = re.compile(r"[*_`#|~]+")
 CLOSERS: Final = "\"'”’)]»"
 ABBREVIATIONS: Final = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "mt",
-        "jr",
-        "sr",
-        "vs",
-        "etc",
-        "e.g",
-        "i.e",
-        "no",
-        "inc",
-        "ltd",
-        "ave",
-        "blvd",
-    ]
+    {"mr", "mrs", "ms", "dr", "prof", "st", "mt", "jr", "sr", "vs", "etc", "e.g", "i.e", "no", "inc", "ave"}
 )
 
 
@@ -119,7 +100,7 @@ def pieces(text: str) -> list[Piece]:
         if end > start:
             out.append(Piece(text[start:end], said))
         at = end
-    return _joined(out)
+    return _joined(out) or ([Piece(text, "")] if text else [])
 
 
 def _plain(text: str, *, first: bool) -> list[Piece]:

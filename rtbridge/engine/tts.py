@@ -31,7 +31,9 @@ from rtbridge.engine.parts import Spoken
 from rtbridge.engine.spoken import Sentence, sentences
 from rtbridge.errors import MissingPart
 
-FRAME: Final = 300  # samples of 24 kHz a model frame (hibari.dsp.HOP)
+FRAME: Final = 600  # samples of 24 kHz a unit of duration: two frames of the spectrum
+BIN_HZ: Final = 20.0  # a bin of the spectrum
+UNVOICED_HZ: Final = 40.0  # hibari.dsp takes less for no pitch
 SEED: Final = 24_000
 LEAD: Final = 1200  # samples kept before the first phoneme: the model begins with up to 200 ms of nothing
 DURATIONS: Final = "/Clip_output_0"  # frames per phoneme id, after speed and rounding
@@ -116,9 +118,27 @@ class HibariVoice:
         )
         lh, theta, ln, lr, phi, f0 = (out[0] for out in spectrum)
         if timbre.throat != 1.0:
+            lh = between_harmonics(lh, f0)
             lh, ln, lr = (stretch(envelope, timbre.throat) for envelope in (lh, ln, lr))
         rng = np.random.default_rng(SEED)
         return self._dsp.synth(lh, theta, ln, lr, phi, f0 * np.float32(timbre.pitch), rng), frames
+
+
+def between_harmonics(envelope: Float32, f0: Float32) -> Float32:
+    """Return `envelope` (bins, frames) drawn anew through its values at the harmonics of `f0` (frames, Hz).
+
+    The model was only ever heard at its own harmonics and may hold anything between them; a voice of
+    another pitch would sing it. Below the first harmonic its value holds; unvoiced frames stay as they are.
+    """
+    spacing = np.maximum(f0, UNVOICED_HZ) / np.float32(BIN_HZ)  # bins from harmonic to harmonic
+    bins = len(envelope)
+    number = np.arange(bins, dtype=np.float32)[:, None] / spacing[None]
+    low = np.maximum(np.floor(number), 1)
+    share = np.clip(number - low, 0, 1)
+    at = [np.minimum(np.rint(n * spacing[None]).astype(np.int64), bins - 1) for n in (low, low + 1)]
+    below, above = (np.take_along_axis(envelope, index, axis=0) for index in at)
+    drawn = below * (1 - share) + above * share
+    return np.where(f0[None] > UNVOICED_HZ, drawn, envelope).astype(np.float32)
 
 
 def stretch(envelope: Float32, throat: float) -> Float32:
