@@ -110,16 +110,16 @@ def _interruption(turn: SeenTurn, fail: Any, notes: list[str]) -> Iterator[Failu
         return
     if (limit := expect.truncate_error_ms) is not None:
         for cut in turn.cuts:
-            if cut.true_ms is None:
+            if cut.error_ms is None:
                 notes.append(
                     "truncate_error_ms: what was heard of an item is only measured on the virtual road"
                 )
-            elif abs(cut.true_ms - (cut.truncated_ms or 0)) > limit:
+            elif cut.error_ms > limit:
                 told = "nothing" if cut.truncated_ms is None else f"{cut.truncated_ms} ms"
                 yield fail(
                     "truncate_error_ms",
                     f"item {cut.item_id} to be cut within {limit} ms of what was heard",
-                    f"the upstream was told {told}, and {cut.true_ms:g} ms of it were heard",
+                    f"the upstream was told {told}, and {cut.least_ms:g} ms of it were heard",
                 )
     if expect.unheard_in_context is False:
         for cut in turn.cuts:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rtbridge.core import pcm
 from rtbridge.replay.hearing import Burst, audible_span, bursts_of
 from rtbridge.replay.result import Logged, RunResult
@@ -37,13 +39,26 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """An item that a turn interrupted. `true_ms` is what the recording holds of it, None where it cannot be told."""
+    """An item that a turn interrupted, by what the upstream was told of it and by what the recording holds.
+
+    In a pause of the item the recording holds silence, whether it played on or was cut: then all from `least_ms` to
+    `most_ms` is true. Both are None where the road does not know the item's audio.
+    """
 
     item_id: str
     truncated_ms: int | None  # what the upstream was told; None: it was told nothing
     deleted: bool
-    true_ms: float | None
+    least_ms: float | None
+    most_ms: float | None
     unheard: str
+
+    @property
+    def error_ms(self) -> float | None:
+        """Return by how much the upstream was told wrong."""
+        if self.least_ms is None or self.most_ms is None:
+            return None
+        told = self.truncated_ms or 0
+        return max(self.least_ms - told, told - self.most_ms, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,7 @@ class SeenTurn:
     played: Played
     respond_ms: float | None  # end of speech -> first audible sample of the answer
     answer_at_ms: float | None
-    spoken_over: bool  # the agent was audible when the caller's speech began
+    spoken_over: bool  # the agent was audible, or had more to say, when the caller's speech began
     stop_ms: float | None  # caller's first audible sample -> the agent's last, where spoken over
     gap_ms: float | None  # the longest silence in the agent's speech from a noise on; None but for noises
     answer: tuple[Heard, ...]
@@ -119,7 +134,6 @@ def _turn(
     result: RunResult, played: Played, until: int, bursts: Sequence[Burst], answer: Sequence[Heard]
 ) -> SeenTurn:
     first = next((b for b in bursts if played.speech_end <= b.start < until), None)
-    over = next((b for b in bursts if b.start < played.speech_start < b.end), None)
     ended = next(
         (
             entry
@@ -128,21 +142,18 @@ def _turn(
         ),
         None,
     )
-    barge_in = next(
-        (
-            entry
-            for entry in _all(result.journal, "barge_in.confirmed")
-            if _ms(played.speech_start) <= entry.at_ms < _ms(until)
-        ),
-        None,
-    )
+    barge_in = _barge_in(result, played)
+    over = next((b for b in bursts if b.start < played.speech_start < b.end), None)
+    if over is None and barge_in is not None:  # in a pause between two sentences
+        flushed = pcm.samples_of_ms(barge_in.at_ms + SAME_MOMENT_MS)
+        over = next((b for b in reversed(bursts) if b.start < flushed), None)
     is_noise = played.turn.is_noise
     return SeenTurn(
         played=played,
         respond_ms=None if first is None or is_noise else _ms(first.start - played.speech_end),
         answer_at_ms=None if first is None or is_noise else _ms(first.start),
         spoken_over=over is not None,
-        stop_ms=None if over is None else _ms(over.end - played.speech_start),
+        stop_ms=None if over is None else max(0.0, _ms(over.end - played.speech_start)),
         gap_ms=_longest_gap_ms(bursts, played) if is_noise else None,
         answer=tuple(answer),
         journal=None if ended is None or is_noise else ended.fields,
@@ -163,6 +174,14 @@ def _longest_gap_ms(bursts: Sequence[Burst], noise: Played) -> float | None:
     return gaps[0] if gaps else None
 
 
+def _barge_in(result: RunResult, played: Played) -> Logged | None:
+    """Return the entry of the interruption by this turn: after its beginning and before the next turn's."""
+    later = [other.speech_start for other in result.played if other.speech_start > played.speech_start]
+    until_ms = _ms(min(later, default=1 << 62))
+    entries = _all(result.journal, "barge_in.confirmed")
+    return next((e for e in entries if _ms(played.speech_start) <= e.at_ms < until_ms), None)
+
+
 def _cuts(result: RunResult, at_ms: int) -> list[Cut]:
     """Return the items that were thrown away at a barge-in."""
     found: list[Cut] = []
@@ -171,11 +190,10 @@ def _cuts(result: RunResult, at_ms: int) -> list[Cut]:
         if not at_ms <= entry.at_ms <= at_ms + SAME_MOMENT_MS:
             continue
         if entry.event == "item.heard" and entry.fields["heard_ms"] < entry.fields["total_ms"]:
-            told = _truncations(result).get(item_id)
-            true_ms = _true_ms(result, item_id)
-            found.append(Cut(item_id, told, False, true_ms, entry.fields["unheard_text"]))
+            told, unheard = _truncations(result).get(item_id), entry.fields["unheard_text"]
+            found.append(Cut(item_id, told, False, *_held(result, item_id), unheard))
         elif entry.event == "item.deleted":
-            found.append(Cut(item_id, None, True, _true_ms(result, item_id), ""))
+            found.append(Cut(item_id, None, True, *_held(result, item_id), ""))
     return found
 
 
@@ -191,23 +209,31 @@ def _truncations(result: RunResult) -> dict[str, int]:
     return told
 
 
-def _true_ms(result: RunResult, item_id: str) -> float | None:
-    """Return how much of an item's audio the recording holds, found by its samples; 0 where it holds none."""
+def _held(result: RunResult, item_id: str) -> tuple[float | None, float | None]:
+    """Return how much of an item's audio the recording holds, at least and at most, found by its samples."""
     made = result.made.get(item_id)
     if made is None:
-        return None
+        return None, None
+    item = np.frombuffer(made, "<i2")
     start = audible_span(made).start
-    probe = made[start * 2 : (start + PROBE_SAMPLES) * 2]
-    at = result.heard.find(probe)
-    while at >= 0 and at % 2:
-        at = result.heard.find(probe, at + 1)
-    if at < 0:
-        return 0.0
-    n = 0
-    limit = min(len(made) - start * 2, len(result.heard) - at)
-    while n < limit and result.heard[at + n : at + n + 2] == made[start * 2 + n : start * 2 + n + 2]:
-        n += 2
-    return _ms(start + n // 2)
+    at = _find(result.heard, item[start : start + PROBE_SAMPLES].tobytes())
+    if at is None:
+        return 0.0, _ms(start)
+    heard = np.frombuffer(result.heard, "<i2")[at:]
+    length = min(len(heard), len(item) - start)
+    differ = np.flatnonzero(heard[:length] != item[start : start + length])
+    same = int(differ[0]) if len(differ) else length
+    sounding = np.flatnonzero(item[start : start + same])
+    least = int(sounding[-1]) + 1 if len(sounding) else 0
+    return _ms(start + least), _ms(start + same)
+
+
+def _find(stream: bytes, probe: bytes) -> int | None:
+    """Return the sample at which `probe` begins in `stream`."""
+    at = stream.find(probe)
+    while at % 2 == 1:
+        at = stream.find(probe, at + 1)
+    return at // 2 if at >= 0 else None
 
 
 def _items(journal: Sequence[Logged]) -> list[Heard]:

@@ -60,19 +60,20 @@ class Hearing:
         data = self._rest + chunk
         whole = len(data) // (WINDOW_SAMPLES * pcm.SAMPLE_BYTES) * WINDOW_SAMPLES
         self._rest = data[whole * pcm.SAMPLE_BYTES :]
-        windows = np.frombuffer(data, dtype="<i2", count=whole).reshape(-1, WINDOW_SAMPLES)
-        for window in np.abs(windows.astype(np.int32)):
-            self._window(window)
+        windows = np.frombuffer(data, dtype="<i2", count=whole).reshape(-1, WINDOW_SAMPLES).astype(np.int64)
+        energies = np.einsum("ij,ij->i", windows, windows)
+        for window, energy in zip(windows, energies.tolist(), strict=True):
+            self._window(window, energy)
             self._at += WINDOW_SAMPLES
 
-    def _window(self, window: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> None:
+    def _window(self, window: np.ndarray[tuple[int, ...], np.dtype[np.int64]], energy: int) -> None:
         if self._loud and self._at - self._end >= GAP_SAMPLES:
             if self._loud >= LEAST_WINDOWS:
                 self._ended.append(Burst(self._start, self._end))
             self._loud = 0
-        if int(window.max()) <= AUDIBLE or float(np.mean(window * window)) <= AUDIBLE * AUDIBLE:
+        if energy <= AUDIBLE * AUDIBLE * WINDOW_SAMPLES:
             return
-        (audible,) = np.nonzero(window > AUDIBLE)
+        (audible,) = np.nonzero(np.abs(window) > AUDIBLE)
         if not self._loud:
             self._start = self._at + int(audible[0])
         self._end = self._at + int(audible[-1]) + 1

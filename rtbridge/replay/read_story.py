@@ -202,9 +202,8 @@ class _Reader:
         self._agent_exists(expect, "agent", found.agent)
         if found.ignore and not is_noise:
             expect.add("ignore", "only a `noise` can be ignored: this turn says something")
-        over_agent = start.after in (Anchor.AGENT_SPEECH_START, Anchor.HANDOFF, Anchor.CALL_START)
         for key in ("stop_within_ms", "truncate_error_ms", "unheard_in_context"):
-            if key in expect and not over_agent:
+            if key in expect and start.after is Anchor.AGENT_SPEECH_END:
                 expect.add(
                     key,
                     f"`{key}` can never come true: nobody is interrupted by a turn after "

@@ -27,11 +27,11 @@ class RunResult:
 
     story: Story
     road: Literal["virtual", "wire"]
-    said: bytes  # the caller's side, 24 kHz mono s16le
-    heard: bytes  # what the caller heard, of the same length
+    said: bytes = field(repr=False)  # the caller's side, 24 kHz mono s16le
+    heard: bytes = field(repr=False)  # what the caller heard, of the same length
     played: tuple[Played, ...]
-    messages: tuple[Message, ...]
-    journal: tuple[Logged, ...]
+    messages: tuple[Message, ...] = field(repr=False)
+    journal: tuple[Logged, ...] = field(repr=False)
     reason: str  # why the call ended
     stuck: str | None  # what the caller waited for in vain, and what it heard
     underruns: int | None = None  # None where the road does not tell

@@ -19,7 +19,9 @@ from rtbridge.core import pcm
 from rtbridge.replay.hearing import Hearing, audible_span
 from rtbridge.replay.story import Anchor, Story, Turn
 
-QUIET_MS: Final = 1_200  # of silence until an agent is taken to have finished: sentences may lie a second apart
+QUIET_MS: Final = (
+    1_200  # of silence until an agent is taken to have finished: sentences may lie a second apart
+)
 TAIL_MS: Final = 2_000  # of silence after the last answer until the caller hangs up
 PATIENCE_MS: Final = 20_000  # without any sound until a caller no longer waits
 MAX_CALL_MS: Final = 1_800_000
@@ -58,6 +60,7 @@ class Script:
     """One caller, through one story."""
 
     def __init__(self, story: Story) -> None:
+        self.story = story
         self._turns: Sequence[Turn] = story.turns
         self._state = _State.WAITING if story.turns else _State.LISTENING
         self._next = 0
@@ -69,7 +72,7 @@ class Script:
         self._handed_off_at: int | None = None
         rng = np.random.default_rng(NOISE_SEED)
         floor = rng.integers(-NOISE_FLOOR, NOISE_FLOOR, size=pcm.RATE, endpoint=True)
-        self._floor = floor.astype("<i2").tobytes()
+        self._floor = floor.astype("<i2").tobytes() * 2  # twice, so that a frame never has to be joined
         self.heard = bytearray()  # 24 kHz mono s16le
         self.said = bytearray()  # the caller's side, in step with `heard`
         self.played: list[Played] = []
@@ -223,5 +226,5 @@ class Script:
 
     def _quiet(self, length: int, offset: int = 0) -> bytes:
         """Return `length` bytes of the noise floor, the same for the same place in the call."""
-        at = (self._now * pcm.SAMPLE_BYTES + offset) % len(self._floor)
-        return (self._floor[at:] + self._floor)[:length]
+        at = (self._now * pcm.SAMPLE_BYTES + offset) % (len(self._floor) // 2)
+        return self._floor[at : at + length]

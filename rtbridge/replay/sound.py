@@ -9,7 +9,7 @@ import functools
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +38,7 @@ class Sound:
     """Something to be played into a call."""
 
     label: str  # the file as the story names it, or the words
-    pcm: bytes  # 24 kHz mono s16le
+    pcm: bytes = field(repr=False)  # 24 kHz mono s16le
 
     @property
     def ms(self) -> int:

@@ -19,7 +19,7 @@ def test_a_turn_starts_its_delay_after_the_agents_first_audible_sample() -> None
     assert starts_ms(script) == [1720]  # the first whole frame after 505 + 1200
 
 
-def test_the_end_of_speech_is_its_last_sample_and_is_believed_after_700_ms_of_silence() -> None:
+def test_the_end_of_speech_is_its_last_sample_and_is_believed_after_1200_ms_of_silence() -> None:
     for delay_ms, expected in ((300, 2000 + QUIET_MS), (QUIET_MS, 2000 + QUIET_MS), (1500, 3500)):
         script = Script(story(turn("answer", delay_ms=delay_ms)))
         run(script, Agent([(500, 1200), (1600, 2000)]))
@@ -28,10 +28,10 @@ def test_the_end_of_speech_is_its_last_sample_and_is_believed_after_700_ms_of_si
 
 def test_what_was_heard_before_the_callers_turn_is_no_answer_to_it() -> None:
     one = turn("one", after=Anchor.CALL_START, delay_ms=1000, ms=400)
-    two = turn("two", after=Anchor.AGENT_SPEECH_END, delay_ms=800)
+    two = turn("two", after=Anchor.AGENT_SPEECH_END, delay_ms=1500)
     script = Script(story(one, two))
     run(script, Agent([(500, 1250), (2600, 3000)]))  # the first is interrupted, the second is the answer
-    assert starts_ms(script) == [1000, 3800]
+    assert starts_ms(script) == [1000, 4500]
 
 
 def test_a_turn_after_a_turn_counts_from_the_end_of_its_speech() -> None:
@@ -69,10 +69,10 @@ def test_a_typed_turn_goes_out_as_an_item_and_a_request_for_an_answer() -> None:
 
 def test_a_noise_is_no_turn_that_could_be_answered() -> None:
     noise = turn("cough", after=Anchor.AGENT_SPEECH_START, delay_ms=500, ms=200, is_noise=True)
-    after = turn("after", after=Anchor.AGENT_SPEECH_END, delay_ms=800)
+    after = turn("after", after=Anchor.AGENT_SPEECH_END, delay_ms=1500)
     script = Script(story(noise, after))
     run(script, Agent([(100, 3000), (6000, 6500)]))
-    assert starts_ms(script) == [600, 3800]
+    assert starts_ms(script) == [600, 4500]
 
 
 def test_the_caller_hangs_up_after_the_last_answer_and_a_quiet_tail() -> None:
@@ -97,7 +97,7 @@ def test_an_anchor_that_never_comes_says_what_was_waited_for_and_what_was_heard(
     assert script.is_over
     assert script.reason == "the caller gave up"
     assert script.stuck == (
-        'waited for agent_speech_end of turn "two" (line 1) until 22100 ms; heard nothing since 2100 ms'
+        'waited for agent_speech_end of turn "two" (line 1) until 22600 ms; heard nothing since 2600 ms'
     )
     assert len(script.played) == 1
 

@@ -1,0 +1,190 @@
+"""What a run leaves behind: the two recordings, the journal, the turns with their figures, JUnit, and a table.
+
+`call.wav` (stereo: left what the caller said, right what was heard), `events.jsonl` and `turns.json` hold nothing that
+differs between two runs of the same story on the virtual road: no wall time, no path, no random id.
+"""
+
+from __future__ import annotations
+
+import json
+import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from rtbridge.core import pcm
+from rtbridge.replay.checks import Failure, Verdict
+from rtbridge.replay.evidence import Seen, SeenTurn
+from rtbridge.replay.metrics import metrics
+from rtbridge.replay.result import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One story, played and judged."""
+
+    result: RunResult
+    seen: Seen
+    verdict: Verdict
+
+    @property
+    def name(self) -> str:
+        """Return the story's name."""
+        return self.result.story.name
+
+
+def write_call(report: Report, folder: Path) -> None:
+    """Write call.wav, events.jsonl and turns.json of one story into `folder`, which is made. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "turns.json").write_text(_json(turns(report)) + "\n", encoding="utf-8")
+    lines = [
+        json.dumps({"at_ms": e.at_ms, "event": e.event, **e.fields}, ensure_ascii=False)
+        for e in report.result.journal
+    ]
+    (folder / "events.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    both = np.stack(
+        [np.frombuffer(side, "<i2") for side in (report.result.said, report.result.heard)], axis=1
+    )
+    with wave.open(str(folder / "call.wav"), "wb") as out:
+        out.setnchannels(2)
+        out.setsampwidth(pcm.SAMPLE_BYTES)
+        out.setframerate(pcm.RATE)
+        out.writeframes(both.tobytes())
+
+
+def turns(report: Report) -> dict[str, Any]:
+    """Return what turns.json holds: the call's course and figures, and every turn with both witnesses."""
+    result, seen, verdict = report.result, report.seen, report.verdict
+    return {
+        "story": result.story.name,
+        "scenario": result.story.scenario,
+        "road": result.road,
+        "passed": verdict.passed,
+        "ended": result.reason,
+        "duration_ms": result.duration_ms,
+        "handoffs": list(seen.handoffs),
+        "tools": [{"at_ms": at, "name": name, "arguments": args} for at, name, args in seen.tools],
+        "caller_said": [{"at_ms": at, "text": text} for at, text in seen.caller_said],
+        "greeting": " ".join(item.text for item in seen.greeting),
+        "metrics": metrics(seen),
+        "underruns": result.underruns,
+        "leaked_tasks": result.leaked_tasks,
+        "turns": [_turn(turn, verdict) for turn in seen.turns],
+        "failures": [str(failure) for failure in verdict.failures],
+        "notes": list(verdict.notes),
+    }
+
+
+def _turn(turn: SeenTurn, verdict: Verdict) -> dict[str, Any]:
+    played = turn.played
+    source = played.turn
+    return {
+        "id": source.id,
+        "line": source.line,
+        "typed" if source.sound is None else "noise" if source.is_noise else "said": (
+            source.typed if source.sound is None else source.sound.label
+        ),
+        "speech_start_ms": _ms(played.speech_start),
+        "speech_end_ms": _ms(played.speech_end),
+        "respond_ms": turn.respond_ms,
+        "stop_ms": turn.stop_ms,
+        "interrupted": turn.barged_in,
+        "agent": turn.agent,
+        "heard": [
+            {
+                "agent": item.agent,
+                "item_id": item.item_id,
+                "start_ms": item.start_ms,
+                "heard_ms": item.heard_ms,
+                "total_ms": item.total_ms,
+                "text": item.text,
+                "unheard": item.unheard,
+            }
+            for item in turn.answer
+        ],
+        "cut": [
+            {
+                "item_id": cut.item_id,
+                "truncated_ms": cut.truncated_ms,
+                "deleted": cut.deleted,
+                "truncate_error_ms": cut.error_ms,
+            }
+            for cut in turn.cuts
+        ],
+        "journal": turn.journal,
+        "failures": [failure.message for failure in verdict.failures if failure.turn == source.id],
+    }
+
+
+def write_junit(reports: Sequence[Report], broken: Sequence[tuple[str, str]], file: Path) -> None:
+    """Write one JUnit suite: a case a story; `broken` are (name, message) of those that could not be played."""
+    failed = sum(not report.verdict.passed for report in reports)
+    suite = ElementTree.Element(
+        "testsuite",
+        name="rtbridge replay",
+        tests=str(len(reports) + len(broken)),
+        failures=str(failed),
+        errors=str(len(broken)),
+    )
+    for report in reports:
+        story = report.result.story
+        seconds = f"{report.result.duration_ms / 1000:.3f}"
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=story.scenario, name=story.name, time=seconds
+        )
+        if report.verdict.failures:
+            first = report.verdict.failures[0]
+            failure = ElementTree.SubElement(case, "failure", message=_clean(str(first)), type=first.what)
+            failure.text = _clean("\n".join(_with_line(report, f) for f in report.verdict.failures))
+        if report.verdict.notes:
+            ElementTree.SubElement(case, "system-out").text = _clean("\n".join(report.verdict.notes))
+    for name, message in broken:
+        case = ElementTree.SubElement(suite, "testcase", classname="rtbridge.replay", name=_clean(name))
+        ElementTree.SubElement(case, "error", message=_clean(message)).text = _clean(message)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    ElementTree.indent(suite)
+    ElementTree.ElementTree(suite).write(file, encoding="utf-8", xml_declaration=True)
+
+
+def line_of(report: Report) -> str:
+    """Return the story's line on the terminal, and under it what failed."""
+    figures = metrics(report.seen)
+    result = report.result
+    said = [
+        "ok  " if report.verdict.passed else "FAIL",
+        f"{report.name:<28.28}",
+        f"{len(result.played)}/{len(result.story.turns)} turns",
+        f"{result.duration_ms / 1000:6.1f} s",
+    ]
+    if figures["respond_p50_ms"] is not None:
+        said.append(f"respond {figures['respond_p50_ms']:.0f}/{figures['respond_p90_ms']:.0f} ms (p50/p90)")
+    if figures["stop_p50_ms"] is not None:
+        said.append(f"stop {figures['stop_p50_ms']:.0f} ms")
+    lines = ["  ".join(said)]
+    lines += [f"      {_with_line(report, failure)}" for failure in report.verdict.failures]
+    lines += [f"      note: {note}" for note in report.verdict.notes]
+    return "\n".join(lines)
+
+
+def _with_line(report: Report, failure: Failure) -> str:
+    """Return the failure, led by file and line of its turn."""
+    story = report.result.story
+    line = next((turn.line for turn in story.turns if turn.id == failure.turn), None)
+    return f"{story.file}{'' if line is None else f':{line}'}: {failure}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _clean(text: str) -> str:
+    """Return `text` without the control characters that XML 1.0 cannot hold (section 2.2)."""
+    return "".join(c if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff") else "\ufffd" for c in text)
+
+
+def _ms(samples: int) -> float:
+    return round(samples * 1000 / pcm.RATE, 1)
