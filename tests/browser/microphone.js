@@ -14,7 +14,13 @@
   let mouth = null;
   const open = () => {
     context ??= new AudioContext();
-    mouth ??= context.createMediaStreamDestination();
+    if (!mouth) {
+      mouth = context.createMediaStreamDestination();
+      // A microphone sends silence; a destination without a source sends nothing at all.
+      const silence = new ConstantSourceNode(context, { offset: 0 });
+      silence.connect(mouth);
+      silence.start();
+    }
     return mouth;
   };
 
