@@ -10,6 +10,8 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -97,6 +99,21 @@ def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
     process.kill()
     process.wait()
     pytest.fail(f"rtbridge serve did not stop within {STOP_S:.0f} s of a second SIGTERM; see {log}")
+
+
+def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    for _ in range(int(START_S / 0.1)):
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            pass
+        try:
+            process.wait(0.1)
+        except subprocess.TimeoutExpired:
+            continue
+        pytest.fail(f"rtbridge serve ended with {process.returncode}:\n{log.read_text()[-4000:]}")
+    pytest.fail(f"rtbridge serve was not ready within {START_S:.0f} s:\n{log.read_text()[-4000:]}")
 
 
 @pytest.fixture
