@@ -14,7 +14,7 @@ from rtbridge.rtc.candidates import MAX_CANDIDATES, clip, number, refused
 
 MAX_BYTES: Final = 32 * 1024
 MAX_LINE: Final = 4 * 1024
-MAX_LINES: Final = 1024  # a browser's offer of audio, video and data has 250
+MAX_LINES: Final = 512  # a browser's offer of audio, video and data has 250
 MAX_SECTIONS: Final = 4
 MAX_MAPS: Final = 64  # rtpmap lines, and as many fmtp lines
 

@@ -43,7 +43,6 @@ def leg_counts(
         counts["rtp.unsent"] = media.unsent
         counts["rtt_ms"] = media.round_trip.ms
         counts["downlink.fraction_lost"] = media.round_trip.fraction_lost
-        if media.reception is not None:
-            counts["uplink.lost"] = media.reception.lost
-            counts["uplink.jitter_ms"] = media.reception.jitter_ms
+        counts["uplink.lost"] = media.reception.lost if media.reception is not None else 0
+        counts["uplink.jitter_ms"] = media.reception.jitter_ms if media.reception is not None else 0.0
     return counts

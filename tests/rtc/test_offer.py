@@ -200,7 +200,10 @@ def bombs(offer: str) -> dict[str, tuple[str, str]]:
         "a million empty lines": ("\n" * 1_000_000 + offer, "sdp_too_large"),
         "a long number": (offer.replace("sctp-port:5000", "sctp-port:" + "9" * 4000), "bad_number"),
         "32 KiB of short lines": ("v=0\n" + "a=\n" * 10_000, "sdp_too_large"),
-        "1,000 lines of 30 characters": ("v=0\n" + "a=ssrc:1 cname:0123456789012345\n" * 1000, "no_audio"),
+        "500 lines of 60 characters": (
+            "v=0\n" + ("a=ssrc:1 cname:" + "0123456789" * 4 + "\n") * 500,
+            "no_audio",
+        ),
         "a regex's nightmare": ("v=0\r\nm=" + "a" * 4000 + "\r\n", "bad_line"),
         "nothing": ("", "bad_line"),
     }
