@@ -234,8 +234,7 @@ async def _engine_alone(parts: EngineParts, host: str, port: int) -> None:
 def _replay(args: argparse.Namespace) -> int:
     from rtbridge.replay import cli
 
-    _configure_log(_settings(args))
-    return cli.run(args)
+    return cli.run(args, _settings(args))
 
 
 def _scenarios(args: argparse.Namespace) -> int:

@@ -81,11 +81,14 @@ def configure(
         if pretty
         else structlog.processors.JSONRenderer()
     )
+    last: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if not pretty:
+        last.append(_what_happened_first)
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_name_foreign, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[*last, renderer],
         )
     )
     root = logging.getLogger()
@@ -160,6 +163,11 @@ def _deeply(value: Any, change: Callable[[str], str], depth: int = 0) -> Any:
     if depth < 4 and isinstance(value, list | tuple | set | frozenset):
         return [_deeply(inner, change, depth + 1) for inner in value]
     return change(str(value))
+
+
+def _what_happened_first(_logger: Any, _method: str, fields: Fields) -> Fields:
+    first = ("timestamp", "level", "event", "call", "at_ms")
+    return {key: fields[key] for key in first if key in fields} | dict(fields)
 
 
 def _name_foreign(_logger: Any, _method: str, fields: Fields) -> Fields:

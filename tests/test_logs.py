@@ -54,6 +54,7 @@ def test_an_entry_is_one_line_with_its_event_its_call_and_its_fields() -> None:
     lines = Lines(form="json")
     logs.record("rtc_7", 1240, AgentHandedOff("greeter", "haikuWriter", 310))
     (line,) = lines.json
+    assert list(line) == ["timestamp", "level", "event", "call", "at_ms", "from", "to", "took_ms"]
     assert line.pop("timestamp").endswith("Z")
     assert line == {
         "event": "agent.handed_off",
