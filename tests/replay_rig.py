@@ -1,14 +1,18 @@
-"""A scripted agent for tests of the caller: tones where it speaks, digital silence elsewhere."""
+"""What tests of replays stand on: a scripted agent (tones and digital silence), stories, and results of calls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rtbridge.core import pcm
-from rtbridge.replay.script import Script
+from rtbridge.replay.checks import judge
+from rtbridge.replay.evidence import look
+from rtbridge.replay.result import Logged, RunResult
+from rtbridge.replay.script import Message, Script
 from rtbridge.replay.sound import Sound
 from rtbridge.replay.story import Anchor, Budget, CallExpect, Start, Story, Turn, TurnExpect
 
@@ -68,3 +72,57 @@ def run(script: Script, agent: Agent, *, ms: int = 60_000) -> None:
 
 def starts_ms(script: Script) -> list[int]:
     return [pcm.ms_of_samples(played.start) for played in script.played]
+
+
+def logged(at_ms: int, event: str, **fields: Any) -> Logged:
+    return Logged(at_ms, event, {key.rstrip("_"): value for key, value in fields.items()})
+
+
+def item_heard(
+    start_ms: int, heard_ms: int, text: str, *, item: str = "item_1", total_ms: int = 0, unheard: str = ""
+) -> Logged:
+    return logged(
+        start_ms + heard_ms,
+        "item.heard",
+        item_id=item,
+        heard_ms=heard_ms,
+        total_ms=total_ms or heard_ms,
+        heard_text=text,
+        unheard_text=unheard,
+    )
+
+
+def turn_ended(at_ms: int, *, item: str = "item_1", agent: str = "greeter", respond_ms: int = 600) -> Logged:
+    parts = {"endpoint_ms": respond_ms - 20, "request_ms": 0, "model_ms": 0, "playout_ms": 20}
+    return logged(at_ms, "turn.ended", item_id=item, agent=agent, respond_ms=respond_ms, **parts)
+
+
+def played_through(
+    story: Story,
+    spans: Sequence[tuple[int, int]],
+    journal: Sequence[Logged] = (),
+    *,
+    messages: Sequence[Message] = (),
+    made: Mapping[str, bytes] | None = None,
+    **rest: Any,
+) -> RunResult:
+    """Return the result of a call in which the agent was audible over `spans` (ms) and the journal is given."""
+    script = Script(story)
+    run(script, Agent(spans))
+    return RunResult(
+        story=story,
+        road=rest.pop("road", "virtual"),
+        said=bytes(script.said),
+        heard=bytes(script.heard),
+        played=tuple(script.played),
+        messages=tuple(messages),
+        journal=(logged(0, "call.opened", scenario="simple", agent="greeter"), *journal),
+        reason=script.reason or "",
+        stuck=script.stuck,
+        made=dict(made or {}),
+        **rest,
+    )
+
+
+def failures(result: RunResult) -> list[str]:
+    return [str(failure) for failure in judge(result, look(result)).failures]
