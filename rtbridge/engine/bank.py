@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
 from rtbridge.engine.brain_file import Entry
 from rtbridge.engine.heard import plain
 from rtbridge.engine.meaning import Meaning
 
-ABOUT_ENOUGH: Final = 0.62  # likeness from which an entry counts as being about a subject
+ABOUT_ENOUGH: Final = 0.46  # likeness from which an entry counts as being about a subject
 
 
 def about(entries: Sequence[Entry], subject: str, meaning: Meaning) -> Entry | None:
@@ -21,12 +19,12 @@ def about(entries: Sequence[Entry], subject: str, meaning: Meaning) -> Entry | N
     count, minus_i = max(by_word)
     if count:
         return entries[-minus_i]
-    vector = meaning.vector(subject)
-    likeness = [
-        float((meaning.vectors(entry.about) @ vector).max()) if entry.about else 0.0 for entry in entries
-    ]
-    best = int(np.argmax(likeness))
-    return entries[best] if likeness[best] >= ABOUT_ENOUGH else None
+    subjects = [(about, entry) for entry in entries for about in entry.about]
+    if not subjects:
+        return None
+    likeness = meaning.among(subject, [about for about, _ in subjects])
+    best = int(likeness.argmax())
+    return subjects[best][1] if likeness[best] >= ABOUT_ENOUGH else None
 
 
 def is_named(entries: Sequence[Entry], subject: str) -> bool:
@@ -39,7 +37,10 @@ def _bare(subject: str) -> str:
     return " ".join(words[1:] if words[:1] in (["a"], ["an"], ["the"], ["my"]) else words)
 
 
-SMALL_WORDS = frozenset("a an the my our your his her their of in on at and or with for to some it".split())  # noqa: SIM905
+SMALL_WORDS = frozenset(
+    {"a", "an", "the", "my", "our", "your", "his", "her", "their", "of", "in", "on", "at", "and", "or", "with",
+     "for", "to", "some", "it", "big", "new", "old", "little"}
+)  # fmt: skip
 
 
 def _stems(text: str) -> set[str]:

@@ -72,6 +72,18 @@ class Meaning:
         """Return (len(texts), dimensions)."""
         return np.stack([self.vector(text) for text in texts])
 
+    def among(self, text: str, others: Sequence[str]) -> Float32:
+        """Return how alike `text` is to each of `others`, as one of their kind: (len(others),).
+
+        Taken relative to their mean, and by meaning alone where it is known: for picking a subject out of
+        subjects, where "seaside" must be near "sea" and not near "season".
+        """
+        size = -(1 << GRAM_BITS) if self.knows_meaning else None
+        vectors = self.vectors([*others, text])[:, :size]
+        centred = vectors - vectors[:-1].mean(axis=0)
+        centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+        return np.asarray(centred[:-1] @ centred[-1], np.float32)
+
     def warm(self, texts: Iterable[str]) -> threading.Thread:
         """Compute the vectors of `texts` in a thread of its own, which ends with the process's main thread."""
 
