@@ -28,6 +28,10 @@ class HttpWits:
         self._client = OpenAI(base_url=base_url, api_key=api_key or "none", timeout=TIMEOUT_S, max_retries=1)
         self._model = model
 
+    def close(self) -> None:
+        """Close the connections; idempotent."""
+        self._client.close()
+
     def answer(self, turn: Turn) -> list[Act]:
         """Return the acts of one response. Raises Unavailable when the endpoint fails."""
         system = "\n\n".join(part for part in (turn.instructions, turn.response_instructions, SPOKEN) if part)
