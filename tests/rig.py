@@ -144,7 +144,7 @@ class FarUpstream:
                     return self.error(event, "missing_required_parameter")
                 if detection.get("create_response", False) or detection.get("interrupt_response", False):
                     return self.error(event, "the arbiter alone creates and interrupts")
-                if self.active is not None:
+                if self.active is not None and set(event["session"]) - {"type", "audio"}:
                     return self.error(event, "session.update while a response is active")
                 self.session = merged(self.session, event["session"])
                 self.unacked += 1

@@ -324,7 +324,7 @@ class Arbiter:
     def advance(self, now: float) -> None:
         """Send what may be sent now."""
         quiet = self.active is None and self._born
-        if self._config is not None and quiet:
+        if self._config is not None and (quiet or requests.is_about_hearing(self._config)):
             event_id = self._new_id("event")
             self._out.append(requests.update(event_id, self._config))
             self.session = merged(self.session, self._config)

@@ -39,6 +39,15 @@ def update(event_id: str, session: Mapping[str, Any]) -> Wire:
     return {"type": "session.update", "event_id": event_id, "session": dict(session)}
 
 
+def is_about_hearing(session: Mapping[str, Any]) -> bool:
+    """Whether a partial session is about the input audio alone: such a one may go out while a response is active.
+
+    It must not wait: a stock browser client is connected only when it is told session.updated, and then forgets
+    the items it was told of before (@openai/agents 0.20.0, RealtimeSession.connect), be it the whole greeting.
+    """
+    return set(session) <= {"type", "audio"} and set(session.get("audio", ())) <= {"input"}
+
+
 def create_item(event_id: str, item: Mapping[str, Any]) -> Wire:
     """Return a conversation.item.create at the end of the conversation."""
     return {"type": "conversation.item.create", "event_id": event_id, "item": dict(item)}
