@@ -213,10 +213,16 @@ class Bridge:
             known = self._board.scenarios.get(scenario or "")
             if known is None:
                 raise NotFound(
-                    f"There is no scenario {scenario!r}.", code="scenario_not_found", param="scenario"
+                    f"There is no scenario {str(scenario)[:64]!r}; there are: {', '.join(self._board.scenarios)}.",
+                    code="scenario_not_found",
+                    param="scenario",
                 )
             if agent is not None and agent not in known.agents:
-                raise NotFound(f"{scenario} has no agent {agent!r}.", code="agent_not_found", param="agent")
+                raise NotFound(
+                    f"Scenario {scenario!r} has no agent {agent[:64]!r}; it has: {', '.join(known.agents)}.",
+                    code="agent_not_found",
+                    param="agent",
+                )
         minted = self.keyring.mint(
             grant,
             origin=origin or request.headers.get("Origin"),

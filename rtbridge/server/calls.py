@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ _Slot = tuple[str, ClientSecret | None, str]  # principal, the very secret, Idem
 @dataclass(frozen=True, slots=True)
 class _Call:
     grant: Grant
-    leg: AnsweringLeg
+    leg: weakref.ref[
+        AnsweringLeg
+    ]  # the board owns it; a call that has ended keeps no peer until the next offer
     etag: str
 
 
@@ -111,7 +114,7 @@ class Calls:
         if grant.secret is not None:
             grant.secret.call_id = call_id
         etag = f'"{hashlib.sha256(answer.encode()).hexdigest()[:16]}"'
-        self._calls[call_id] = _Call(grant, leg, etag)
+        self._calls[call_id] = _Call(grant, weakref.ref(leg), etag)
         return Answered(call_id, answer, etag)
 
     async def _answer(self, sdp: str) -> tuple[AnsweringLeg, str]:
@@ -188,8 +191,11 @@ class Calls:
             )
         if call.etag not in [tag.strip() for tag in if_match.split(",")]:
             raise PreconditionFailed("If-Match names another ICE session.", code="precondition_failed")
+        leg = call.leg()
+        if leg is None:
+            raise _no_call()
         try:
-            await call.leg.add_candidates(fragment)
+            await leg.add_candidates(fragment)
         except Closed:  # it ended just now
             raise _no_call() from None
 
