@@ -54,12 +54,14 @@ class EventChannel:
         opened: Callable[[], None],
         message: Callable[[str], None],
         broken: Callable[[str], None],
+        closed: Callable[[], None],
     ) -> None:
-        """`broken(reason)` is told, once or more, that the call must end."""
+        """`broken(reason)` is told, once, that the client breaks the rules; `closed`, that the channel is gone."""
         self._clock = clock
         self._opened = opened
         self._message = message
         self._broken = broken
+        self._closed = closed
         self._bucket = Bucket(MESSAGES_PER_S, MESSAGE_BURST)
         self._channel: RTCDataChannel | None = None
         self._failed = False
@@ -154,6 +156,3 @@ class EventChannel:
             return
         self.received += 1
         self._message(text)
-
-    def _closed(self) -> None:
-        self._broken(f"the caller closed {LABEL}")

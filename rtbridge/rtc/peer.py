@@ -63,7 +63,11 @@ class Peer:
         )
         self._inbox: asyncio.Queue[LegEvent] = asyncio.Queue(INBOX)
         self._channel = EventChannel(
-            clock=self._loop.time, opened=self._maybe_up, message=self._message, broken=self._end
+            clock=self._loop.time,
+            opened=self._maybe_up,
+            message=self._message,
+            broken=self._end,
+            closed=self._channel_closed,
         )
         self._offer: Offer | None = None
         self._pc: RTCPeerConnection | None = None
@@ -290,12 +294,18 @@ class Peer:
         self._end(f"connect timeout: {missing} within {self._config.connect_timeout_s:g} s")
 
     def _state_changed(self) -> None:
+        # Once there is a data channel, its closing comes first and tells more (_channel_closed).
         state = None if self._pc is None else self._pc.connectionState
         if state == "failed":
-            lost = "consent lost: the caller answers no more" if self._media_up else "ICE or DTLS failed"
-            self._end(lost)
+            self._end("ICE or DTLS failed")
         elif state == "closed":
-            self._end("the caller closed the connection")
+            self._end("the caller hung up")
+
+    def _channel_closed(self) -> None:
+        # aiortc closes the channel first, whether SCTP, DTLS or ICE ended.
+        assert self._ice is not None
+        lost = private.is_closing(private.connection_of(self._ice))
+        self._end("consent lost: the caller answers no more" if lost else "the caller hung up")
 
     def _sctp_failed(self, error: BaseException) -> None:
         self._end(f"malformed data channel packet ({type(error).__name__})")

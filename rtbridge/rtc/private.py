@@ -70,6 +70,11 @@ def has_succeeded(connection: Connection, address: Address) -> bool:
     )
 
 
+def is_closing(connection: Connection) -> bool:
+    """Tell whether the connection ends or has ended; by itself only when consent expired (Connection._closing)."""
+    return connection._closing
+
+
 def selected(connection: Connection) -> tuple[asyncio.DatagramTransport, Address] | None:
     """Return the socket and address of the nominated pair (Connection._nominated), None before and after."""
     pair = connection._nominated.get(1)
@@ -177,7 +182,15 @@ def self_test() -> None:
     for thing, names in (
         (
             connection,
-            ("_protocols", "_queue", "_remote_candidates", "_check_list", "_nominated", "local_username"),
+            (
+                "_protocols",
+                "_queue",
+                "_remote_candidates",
+                "_check_list",
+                "_nominated",
+                "_closing",
+                "local_username",
+            ),
         ),
         (ice, ("_connection", "_send", "_RTCIceTransport__start")),
         (aioice.ice, ("get_host_addresses", "CandidatePair")),

@@ -49,6 +49,7 @@ class Rig:
             opened=self._opened,
             message=self.messages.append,
             broken=self.reasons.append,
+            closed=lambda: self.reasons.append("closed"),
         )
 
     def _opened(self) -> None:
@@ -154,11 +155,11 @@ def test_before_it_is_open_nothing_is_sent() -> None:
     assert rig.events.buffered_bytes == 0
 
 
-def test_a_channel_the_caller_closes_ends_the_call() -> None:
+def test_a_channel_that_closes_is_told() -> None:
     rig = Rig()
     rig.offer()
     rig.fake.emit("close")
-    assert rig.reasons == ["the caller closed oai-events"]
+    assert rig.reasons == ["closed"]
 
 
 async def test_drained_waits_for_what_was_sent_and_no_longer_than_told() -> None:
