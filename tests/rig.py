@@ -476,8 +476,7 @@ class Rig:
         self.client({"type": "conversation.item.create", "event_id": "c_item", "item": item})
         self.client({"type": "response.create", "event_id": "c_create"})
 
-    @property
-    def state(self) -> State:
+    def turn(self) -> State:
         """Whose turn it is."""
         return self.call.turns.state
 

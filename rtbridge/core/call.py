@@ -16,7 +16,7 @@ from rtbridge.core.arbiter import Arbiter, NewId
 from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.latency import Stopwatch
 from rtbridge.core.plan import Action, Handoff, Hangup, Note, Plan, ToCaller, ToUpstream
-from rtbridge.core.playout import Began, Drained, Played, Progress
+from rtbridge.core.playout import Began, Played, Progress
 from rtbridge.core.requests import Response, merged
 from rtbridge.core.speech import Speech
 from rtbridge.core.turns import Cause, Effect, State, Turns
@@ -130,7 +130,7 @@ class Call:
                 content = [{"type": "input_text", "text": text}]
                 self.type_text({"type": "message", "role": "user", "content": content}, now)
                 self.request("text", now)
-            case asks.StopSpeaking():
+            case _:  # StopSpeaking
                 self.move(Cause.CANCELLED, now)
         self.settle(now)
 
@@ -265,7 +265,7 @@ class Call:
                 case Played(progress):
                     self.note(self.speech.played(progress))
                     self._cut_if_cancelled(progress)
-                case Drained():
+                case _:  # Drained
                     self.move(Cause.DRAINED, now)
                     if self._sounding is not None and (
                         self.arbiter.active is None or self.arbiter.active.response_id != self._sounding
@@ -278,15 +278,13 @@ class Call:
 
     def _cut_if_cancelled(self, progress: Progress) -> None:
         """Cut an item whose response was cancelled but whose queue was played: what came later was dropped."""
-        spoken = self.speech.get(progress.item_id)
-        response = self.arbiter.response(spoken.response_id) if spoken is not None else None
-        if spoken is not None and not spoken.complete and response is not None and response.cancelled:
+        spoken = self.speech.queued(progress.item_id)
+        response = self.arbiter.response(spoken.response_id)
+        if not spoken.complete and response is not None and response.cancelled:
             self._truncate(progress.item_id, progress.content_index, pcm.ms_of_samples(progress.pulled))
 
     def _began(self, item_id: str, now: float) -> None:
-        spoken = self.speech.get(item_id)
-        if spoken is None:
-            return
+        spoken = self.speech.queued(item_id)
         turn = self.stopwatch.heard(now, item_id=item_id, agent=spoken.agent)
         if turn is not None:
             self.note(turn)

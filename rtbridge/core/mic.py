@@ -7,7 +7,8 @@ short instead puts words of two sentences next to each other, and every later ti
 
 Nothing waits in here: the far end is a buffer, not a loudspeaker. Two bounds keep a broken or hostile sender from
 making audio out of nothing: a gap is filled up to `max_gap_ms` and then jumped over, and no more than `ahead_ms`
-(the longer one) of audio is ever let through beyond what real time allows. `now_s` is monotonic and comes in as an argument.
+(the longer one) of audio is ever let through beyond what real time allows. `now_s` is monotonic and comes in as an
+argument.
 """
 
 from __future__ import annotations

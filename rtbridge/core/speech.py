@@ -59,6 +59,10 @@ class Speech:
             self.ledger.forget(oldest)
         return spoken
 
+    def queued(self, item_id: str) -> Spoken:
+        """Return an item that playout holds or has just let go; those are never forgotten."""
+        return self._items[item_id]
+
     def get(self, item_id: str) -> Spoken | None:
         """Return an item, or None."""
         return self._items.get(item_id)

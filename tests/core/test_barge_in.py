@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from rig import FarUpstream, Rig, Say, Use
+from rig import FarUpstream, Part, Rig, Say, Use
 from rtbridge.core import asks, journal
 
-ANSWERS = {
+ANSWERS: dict[str, list[Part]] = {
     "one item": [Say("I can certainly help you with that, one moment please, here it comes.", 4000)],
     "two items": [Say("Let me have a look.", 1200), Say("Your order left the house this morning.", 3000)],
     "filler, then a tool's answer": [Say("One moment, please.", 1400), Use("look_up")],
@@ -36,11 +36,16 @@ def test_a_random_interruption_cuts_what_was_playing_where_it_was(seed: int) -> 
 
     playing = rig.call.speech.playout.playing
     frames_before = len(rig.heard)
-    truncates, deletes = len(rig.sent("conversation.item.truncate")), len(rig.sent("conversation.item.delete"))
+    truncates, deletes = (
+        len(rig.sent("conversation.item.truncate")),
+        len(rig.sent("conversation.item.delete")),
+    )
     rig.start_speaking("u2")
     rig.advance(700)
 
-    assert [tag for tag in rig.heard[frames_before:] if tag is not None][1:] == [], "old audio after the flush"
+    assert [tag for tag in rig.heard[frames_before:] if tag is not None][1:] == [], (
+        "old audio after the flush"
+    )
     cut = rig.sent("conversation.item.truncate")[truncates:]
     if playing is not None and playing.pulled:
         assert [event["item_id"] for event in cut] == [playing.item_id]
@@ -56,7 +61,9 @@ def test_a_random_interruption_cuts_what_was_playing_where_it_was(seed: int) -> 
         heard_ms = rig.heard.count(item_id) * 20
         in_context_ms = item.audio_ms if item.truncated_ms is None else item.truncated_ms
         queued = rig.call.speech.playout.holds(item_id)
-        assert queued or in_context_ms <= heard_ms, f"{item_id}: {in_context_ms} ms in context, {heard_ms} ms heard"
+        assert queued or in_context_ms <= heard_ms, (
+            f"{item_id}: {in_context_ms} ms in context, {heard_ms} ms heard"
+        )
     assert far.errors == [] or set(far.errors) == {"response_cancel_not_active"}
     assert len(rig.sent("conversation.item.delete")) - deletes <= 2
     assert rig.entries(journal.TurnIgnored) == []

@@ -25,7 +25,7 @@ def test_a_call_opens_and_greets_once_both_legs_are_up_and_the_session_is_acknow
     assert len(rig.entries(journal.UpstreamOpened)) == len(rig.entries(journal.CallOpened)) == 1
     assert rig.causes() == ["greeting"]
     rig.advance(1000)
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
     rig.upstream({"type": "session.created"}, {"type": "session.updated"})
     assert len(rig.entries(journal.UpstreamOpened, journal.CallOpened)) == 2
 
@@ -116,9 +116,9 @@ def test_agents_can_say_something_for_the_caller_and_stop_the_agent() -> None:
     rig.far.answers.append([Say("A long story about ships and the sea.", 3000)])
     rig.ask(asks.UserText("tell me a story"))
     rig.advance(500)
-    assert rig.state is State.AGENT_SPEAKING
+    assert rig.turn() is State.AGENT_SPEAKING
     rig.ask(asks.StopSpeaking())
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
     at = len(rig.heard)
     rig.advance(500)
     assert set(rig.heard[at:]) == {None}
@@ -133,7 +133,7 @@ def test_a_stop_forgets_what_was_wanted_and_not_asked_for_yet() -> None:
     rig.ask(asks.StopSpeaking())
     rig.advance(2000)
     assert rig.creates == 1
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
 
 
 def test_an_event_without_a_row_is_journaled_and_ignored() -> None:
@@ -169,9 +169,9 @@ def test_an_upstream_that_loses_a_create_is_asked_again_and_then_it_is_the_calle
     rig.far.answers.extend([[Ignore()], [Ignore()]])
     rig.speak()
     rig.advance(8_200)
-    assert (rig.creates, rig.state) == (2, State.THINKING)
+    assert (rig.creates, rig.turn()) == (2, State.THINKING)
     rig.advance(8_200)
-    assert (rig.creates, rig.state) == (2, State.LISTENING)
+    assert (rig.creates, rig.turn()) == (2, State.LISTENING)
 
 
 @pytest.mark.parametrize("pulled_ms", [0, 20])

@@ -34,7 +34,7 @@ def test_garbage_is_answered_with_an_error_and_the_call_lives() -> None:
     assert len(rig.entries(journal.CallerRefused)) == 2
     rig.speak()
     rig.advance(1500)
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
 
 
 def test_create_response_false_is_obeyed_here_echoed_to_the_client_and_never_sent_upstream() -> None:
@@ -49,7 +49,7 @@ def test_create_response_false_is_obeyed_here_echoed_to_the_client_and_never_sen
     assert shown == {"type": "server_vad", "create_response": False}
     rig.speak()
     rig.advance(500)
-    assert (rig.creates, rig.state) == (0, State.LISTENING)
+    assert (rig.creates, rig.turn()) == (0, State.LISTENING)
     rig.client({"type": "response.create"})
     assert rig.creates == 1
     rig.client(vad(create_response=True))
@@ -66,15 +66,15 @@ def test_interrupt_response_false_is_obeyed_the_agent_speaks_on_and_answers_afte
     rig.speak()
     rig.advance(400)
     rig.speak(300, text="wait")
-    assert rig.state is State.AGENT_SPEAKING
+    assert rig.turn() is State.AGENT_SPEAKING
     assert rig.sent("response.cancel") == []
     rig.advance(2400)
     assert [
         len(list(run)) for run in (rig.sent("conversation.item.truncate"), rig.sent("response.create"))
     ] == [0, 2]
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
     rig.start_speaking("u9")
-    assert rig.state is State.CALLER_SPEAKING, "with nobody to interrupt, a caller who speaks is speaking"
+    assert rig.turn() is State.CALLER_SPEAKING, "with nobody to interrupt, a caller who speaks is speaking"
 
 
 def test_an_update_of_what_the_server_owns_is_acknowledged_left_as_it_is_and_noticed_once() -> None:
@@ -120,7 +120,7 @@ def test_push_to_talk_is_a_session_without_turn_detection_and_two_events() -> No
     rig.client({"type": "input_audio_buffer.commit"})
     assert rig.creates == 0
     rig.client({"type": "response.create"})
-    assert (rig.creates, rig.state) == (1, State.THINKING)
+    assert (rig.creates, rig.turn()) == (1, State.THINKING)
 
 
 def test_a_commit_in_the_middle_of_speech_is_answered_only_when_the_client_asks() -> None:
@@ -130,7 +130,7 @@ def test_a_commit_in_the_middle_of_speech_is_answered_only_when_the_client_asks(
     assert rig.creates == 0
     rig.far.speaking = False
     rig.client({"type": "input_audio_buffer.commit"})
-    assert (rig.creates, rig.state) == (1, State.THINKING)
+    assert (rig.creates, rig.turn()) == (1, State.THINKING)
     assert rig.causes() == ["client"]
 
 
@@ -145,7 +145,7 @@ def test_a_clear_drops_the_callers_words_here_and_upstream() -> None:
     rig.start_speaking()
     rig.far.speaking = False
     rig.client({"type": "input_audio_buffer.clear"})
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
 
 
 def test_typed_text_while_the_caller_speaks_is_answered_together_with_their_words() -> None:
@@ -200,11 +200,11 @@ def test_response_cancel_without_clear_lets_what_was_received_play_and_cuts_the_
     rig.advance(500)
     received_ms = max(item.audio_ms for item in rig.far.items.values())
     rig.client({"type": "response.cancel"})
-    assert rig.state is State.AGENT_SPEAKING
+    assert rig.turn() is State.AGENT_SPEAKING
     rig.advance(1500)
     (cut,) = rig.sent("conversation.item.truncate")
     assert cut["audio_end_ms"] == received_ms == rig.heard.count(cut["item_id"]) * 20
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
     assert [event["type"] for event in rig.to_caller if "output_audio_buffer" in event["type"]] == [
         "output_audio_buffer.started",
         "output_audio_buffer.stopped",
@@ -246,7 +246,7 @@ def test_output_audio_buffer_clear_is_silence_within_a_frame_and_truth_upstream(
     assert len(rig.told("output_audio_buffer.cleared")) == 1
     (cut,) = rig.sent("conversation.item.truncate")
     assert cut["audio_end_ms"] == rig.heard.count(cut["item_id"]) * 20
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
     assert rig.entries(journal.BargeInConfirmed) == []
 
 
@@ -266,7 +266,7 @@ def test_an_upstream_error_about_a_clients_event_bears_the_clients_event_id() ->
         "server_error",
         "agents_js_response_create_1",
     )
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
 
 
 def test_a_race_that_is_asked_again_is_not_the_clients_to_hear_of() -> None:

@@ -99,7 +99,8 @@ def test_a_response_create_overrides_nothing() -> None:
     dialect.plain_create({"type": "response.create"})
     dialect.plain_create({"type": "response.create", "response": {}})
     dialect.plain_create({"type": "response.create", "response": {"metadata": {"a": "b"}}})
-    for response in ({"instructions": "be evil"}, {"tools": [], "metadata": {}}, "junk"):
+    overrides: list[Any] = [{"instructions": "be evil"}, {"tools": [], "metadata": {}}, "junk"]
+    for response in overrides:
         with pytest.raises(Refused, match="the server owns"):
             dialect.plain_create({"type": "response.create", "response": response})
 

@@ -134,8 +134,8 @@ def one_call(seed: int) -> None:
     far.answers.clear()
     far.answers.extend([[Say("Yes.", 300)]] * 20)
     arbiter = rig.call.arbiter
-    while caller.tools or rig.state is not State.LISTENING or arbiter.busy or not arbiter.configured:
-        assert at < 90_000, f"no peace: {rig.state}, {arbiter.active}, {rig.call.tools}"
+    while caller.tools or rig.turn() is not State.LISTENING or arbiter.busy or not arbiter.configured:
+        assert at < 90_000, f"no peace: {rig.turn()}, {arbiter.active}, {rig.call.tools}"
         caller.step(at, more=False)
         at += 20
 

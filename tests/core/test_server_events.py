@@ -185,7 +185,7 @@ def test_trap_8_a_refused_create_is_retried_once_the_other_response_is_done() ->
     rig = Rig()
     rig.far.answers.append([Refuse("conversation_already_has_active_response")])
     rig.speak()
-    assert rig.state is State.THINKING
+    assert rig.turn() is State.THINKING
     rig.upstream({"type": "response.done", "response": {"id": "a stranger's", "status": "completed"}})
     rig.advance(900)
     assert rig.creates == 2
@@ -200,7 +200,7 @@ def test_trap_9_parallel_tools_are_answered_once() -> None:
     first, second = list(rig.call.tools)
     rig.ask(asks.ToolOutput(second, "2"))
     rig.advance(500)
-    assert (rig.creates, rig.state) == (1, State.THINKING)
+    assert (rig.creates, rig.turn()) == (1, State.THINKING)
     rig.ask(asks.ToolOutput(first, "1"))
     assert rig.creates == 2
     ended = [entry for entry in rig.journal if isinstance(entry, journal.ToolEnded)]
@@ -212,7 +212,7 @@ def test_trap_10_an_unknown_tool_is_no_dead_air() -> None:
     rig = Rig()
     rig.ask(asks.ToolOutput("call_nobody_knows", "Tool nope not found"))
     assert rig.creates == 1
-    assert rig.state is State.THINKING
+    assert rig.turn() is State.THINKING
 
 
 def test_trap_14_late_items_stand_where_previous_item_id_puts_them() -> None:
@@ -307,7 +307,7 @@ def test_trap_20_a_failed_response_is_asked_for_again_once_and_then_told() -> No
     rig.advance(200)
     assert rig.causes() == ["speech", "retry"]
     assert notices(rig) == ["The model could not answer: server_error"]
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
     rig.speak()
     rig.advance(900)
     rig.far.answers.append([Fail()])
@@ -324,7 +324,7 @@ def test_trap_20_what_asking_again_cannot_mend_is_told_at_once(code: str) -> Non
     rig.advance(200)
     assert rig.creates == 1
     assert code in notices(rig)[0]
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
 
 
 def test_trap_20_an_answer_that_was_cut_short_is_told_with_its_reason() -> None:
@@ -342,7 +342,7 @@ def test_trap_21_a_response_that_never_ends_ends_in_a_cancel_and_the_next_turn_i
     rig.advance(25_000)
     words = [entry.message for entry in rig.journal if isinstance(entry, journal.UpstreamErred)]
     assert words == ["the response fell silent", "response.cancel was not answered"]
-    assert rig.state is State.LISTENING
+    assert rig.turn() is State.LISTENING
     rig.far.active = None
     rig.speak()
     rig.advance(900)
@@ -380,7 +380,7 @@ def test_an_error_between_the_end_of_speech_and_its_commit_does_not_end_the_turn
     rig.start_speaking()
     rig.upstream({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 0})
     rig.upstream({"type": "error", "error": {"code": "server_error"}})
-    assert rig.state is State.THINKING
+    assert rig.turn() is State.THINKING
 
 
 def test_an_idle_timeout_is_answered_like_a_turn() -> None:
@@ -435,6 +435,17 @@ def test_a_beta_servers_items_are_told_once() -> None:
     for kind in ("conversation.item.created", "conversation.item.added", "conversation.item.done"):
         rig.upstream({"type": kind, "item": item})
     assert [event["type"] for event in rig.told("conversation.item.added")] == ["conversation.item.added"]
+
+
+def test_what_is_said_of_an_item_that_was_never_added_changes_no_other() -> None:
+    rig = Rig()
+    rig.upstream({"type": "conversation.item.done", "item": {"id": "nobody"}})
+    rig.upstream({"type": "response.created", "response": {}})
+    assert rig.call.arbiter.active is None
+    kind = "conversation.item.input_audio_transcription.completed"
+    rig.upstream({"type": kind, "item_id": "nobody", "transcript": " hi "})
+    assert rig.entries(journal.CallerSaid) == [journal.CallerSaid("nobody", "hi")]
+    assert list(rig.call.speech.transcript) == []
 
 
 def test_a_function_call_without_a_name_or_an_id_is_not_run_and_nobody_waits_for_it() -> None:
