@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import subprocess
 import wave
@@ -13,17 +12,29 @@ import numpy.typing as npt
 import soxr
 
 from rtbridge.core.pcm import RATE, silence
-from rtbridge.engine.meaning import load_meaning
-from rtbridge.engine.stt import load_moonshine
-from rtbridge.engine.tts import load_hibari
-from rtbridge.engine.vad import load_silero
-
-silero = functools.cache(load_silero)
-ears = functools.cache(load_moonshine)
-voice = functools.cache(load_hibari)
-meaning = functools.cache(load_meaning)
+from rtbridge.engine.load import load_models
+from rtbridge.engine.meaning import Meaning
+from rtbridge.engine.stt import MoonshineEars
+from rtbridge.engine.tts import HibariVoice
+from rtbridge.engine.vad import SileroModel
 
 SECOND = silence(RATE)
+
+
+def silero() -> SileroModel:
+    return load_models().silero
+
+
+def ears() -> MoonshineEars:
+    return load_models().ears
+
+
+def voice() -> HibariVoice:
+    return load_models().voice
+
+
+def meaning() -> Meaning:
+    return load_models().meaning
 
 
 def load_wav(path: Path) -> bytes:

@@ -47,8 +47,14 @@ class Brain:
         """Take the brain files by scenario."""
         self._matchers: list[Matcher] = []
         self._scenarios = {name: self._scenario(file, meaning) for name, file in files.items()}
+        self._subjects = [
+            about
+            for file in files.values()
+            for bank in file.banks.values()
+            for entry in bank
+            for about in entry.about
+        ]
         self._foreigner = Foreigner(meaning)
-        self._meaning = meaning
 
     def _scenario(self, file: BrainFile, meaning: Meaning) -> Scenario:
         dialogs = {}
@@ -59,9 +65,10 @@ class Brain:
         return Scenario(next(iter(dialogs)), dialogs)
 
     def examples(self) -> Iterator[str]:
-        """Yield every example utterance, in the order in which calls are likely to need them."""
+        """Yield every text that utterances are compared with, roughly in the order in which calls need them."""
         for matcher in self._matchers:
             yield from matcher.examples()
+        yield from self._subjects
 
     def answer(self, turn: Turn) -> list[Act]:
         """Return the acts of one response; see `parts.Wits.answer`."""

@@ -24,21 +24,24 @@ from rtbridge.engine.vad import SileroModel, SileroVad, load_silero
 
 
 @dataclass(frozen=True, slots=True)
-class _Models:
+class Models:
+    """The weights of a process."""
+
     silero: SileroModel
     ears: MoonshineEars
     voice: HibariVoice
     meaning: Meaning
 
 
-_loaded: dict[Path | None, _Models] = {}
+_loaded: dict[Path | None, Models] = {}
 _lock = threading.Lock()
 
 
-def _models(model_dir: Path | None) -> _Models:
+def load_models(model_dir: Path | None = None) -> Models:
+    """Return the weights, loaded and warmed up once per process and folder. Raises MissingPart."""
     with _lock:
         if model_dir not in _loaded:
-            fresh = _Models(
+            fresh = Models(
                 load_silero(model_dir),
                 load_moonshine(model_dir),
                 load_hibari(model_dir),
@@ -65,7 +68,7 @@ def load_parts(
     thinks in place of the offline lines. Raises MissingPart or ScenarioError.
     """
     files = load_brains(brains)
-    loaded = _models(model_dir)
+    loaded = load_models(model_dir)
     wits: Wits
     text: TextModel
     if brain_url:
