@@ -11,11 +11,15 @@ from typing import Final
 
 from rtbridge.core.leg import Hear
 from rtbridge.core.mic import MicTimeline
+from rtbridge.core.pcm import FRAME_MS, FRAME_SAMPLES, samples_of_ms
 from rtbridge.rtc.codec import CodecError, OpusDecoder
 from rtbridge.rtc.jitter import JitterBuffer
 from rtbridge.rtc.rtp import RtpPacket
 from rtbridge.rtc.timers import Timer, Timers
 
+IDLE_S: Final = (
+    0.2  # nothing for so long is silence, not jitter; Opus DTX sends every 400 ms (RFC 6716 §2.1.9)
+)
 SILENT_S: Final = 0.5  # a stream must have been silent so long before another SSRC takes its place
 
 
@@ -32,6 +36,8 @@ class Ears:
         self._timer: Timer | None = None
         self._ssrc: int | None = None
         self._heard_s = 0.0
+        self._idle_timer: Timer | None = None
+        self._idled = 0  # samples of silence since the last packet
         self.timeline = MicTimeline()
         self.hear: Hear | None = None
         self.wrong = 0  # packets of another payload type
@@ -59,6 +65,9 @@ class Ears:
                 self.timeline.restart()
             self._ssrc = packet.ssrc
         self._heard_s = now_s
+        self._idled = 0
+        if self._idle_timer is None:
+            self._idle_timer = self._timers.call_at(now_s + IDLE_S, self._idle)
         due = self._buffer.push(packet.sequence, packet, now_s)
         if due:
             self._deliver(due, now_s)
@@ -66,6 +75,33 @@ class Ears:
 
     def stop(self) -> None:
         """Forget what waits; idempotent."""
+        self._disarm()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def _idle(self) -> None:
+        """Let silence be heard while nothing comes: at once what has passed, then as time passes.
+
+        Without it a caller who mutes the microphone in mid-sentence would never be heard to have finished.
+        """
+        now_s = self._timers.time()
+        quiet_s = now_s - self._heard_s
+        if quiet_s < IDLE_S:
+            self._idle_timer = self._timers.call_at(self._heard_s + IDLE_S, self._idle)
+            return
+        self._idle_timer = self._timers.call_at(now_s + FRAME_MS / 1000, self._idle)
+        frames = (samples_of_ms(quiet_s * 1000) - self._idled) // FRAME_SAMPLES
+        self._idled += frames * FRAME_SAMPLES
+        try:
+            for _ in range(frames):
+                line = self.timeline.idle(FRAME_SAMPLES, now_s)
+                if line and self.hear is not None:
+                    self.hear(line)
+        except Exception as error:  # noqa: BLE001 - a callback's border: the loop would only log it
+            self._failed(error)
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -73,9 +109,9 @@ class Ears:
     def _arm(self) -> None:
         deadline = self._buffer.deadline()
         if deadline is None:
-            self.stop()
+            self._disarm()
         elif self._timer is None or self._timer.when() != deadline:
-            self.stop()
+            self._disarm()
             self._timer = self._timers.call_at(deadline, self._give_up)
 
     def _give_up(self) -> None:

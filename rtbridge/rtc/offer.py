@@ -63,14 +63,9 @@ class Offer:
         aioice gives up at once when the signalled candidates have ended and none is left, but a caller whose
         candidates we may not use still reaches us by itself.
         """
-        mids = [section.mid for section in self.sections if section.accepted]
-        lines = [
-            "v=0",
-            "o=- 0 0 IN IP4 0.0.0.0",
-            "s=-",
-            "t=0 0",
-            f"a=group:BUNDLE {' '.join(map(str, mids))}",
-        ]
+        # Audio first whatever the order: aiortc stops the transport of a section that follows in the group.
+        mids = " ".join(filter(None, (self.audio_mid, self.application_mid)))
+        lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
         if self.ice_lite:
             lines.append("a=ice-lite")
         for section in self.sections:
@@ -97,8 +92,8 @@ class Offer:
                 f"a=fingerprint:sha-256 {self.fingerprint}",
                 f"a=setup:{self.setup}",
             ]
-            if section.mid == self.transport_mid:
-                lines += [f"a=candidate:{candidate.as_line()}" for candidate in self.candidates]
+            # In every section: of those that share a transport, aiortc reads the last one's.
+            lines += [f"a=candidate:{candidate.as_line()}" for candidate in self.candidates]
         return "\r\n".join(lines) + "\r\n"
 
 

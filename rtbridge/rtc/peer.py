@@ -83,7 +83,6 @@ class Peer:
         self._closing: asyncio.Task[None] | None = None
         self._media_up = self._up = self._suspended = self._ended = False
         self._alive_s = 0.0
-        self._connected_s: float | None = None
         self._lost_messages = 0
 
     # -- set-up -------------------------------------------------------------------------------------------
@@ -94,9 +93,9 @@ class Peer:
         """
         if self._pc is not None or self._closing is not None:
             raise Closed("a Peer answers one offer")
-        self._offer = parse_offer(offer, self._policy)
-        self._candidates_room -= len(self._offer.candidates)
         try:
+            self._offer = parse_offer(offer, self._policy)
+            self._candidates_room -= len(self._offer.candidates)
             return await self._answer(self._offer)
         except BaseException:
             await self.close()
@@ -104,9 +103,8 @@ class Peer:
 
     async def _answer(self, offer: Offer) -> str:
         pc = self._pc = RTCPeerConnection(
-            RTCConfiguration(
-                iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE
-            )  # no STUN: see sockets.py
+            # No STUN: a server knows its addresses (sockets.py).
+            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
         pc.on("connectionstatechange", self._state_changed)
         pc.on("datachannel", self._channel.offered)

@@ -12,6 +12,7 @@ from rtbridge.rtc.ears import Ears
 from rtbridge.rtc.rtp import RtpPacket
 
 Tone = Callable[[int], bytes]
+IDLE_WATCH = 1  # the timer that looks for silence
 
 
 class Rig:
@@ -38,7 +39,7 @@ def test_a_packet_in_order_is_heard_in_the_same_call(timers: Any, make_tone: Cal
     rig = Rig(timers, make_tone(440))
     rig.feed(rig.packet(0))
     assert len(rig.heard) == FRAME_BYTES
-    assert timers.pending == 0
+    assert timers.pending == IDLE_WATCH
 
 
 def test_a_lost_packet_is_given_up_after_40_ms_without_another_arrival(
@@ -52,7 +53,7 @@ def test_a_lost_packet_is_given_up_after_40_ms_without_another_arrival(
     assert len(rig.heard) == FRAME_BYTES
     timers.advance(0.001)
     assert len(rig.heard) == 3 * FRAME_BYTES
-    assert timers.pending == 0
+    assert timers.pending == IDLE_WATCH
 
 
 def test_any_impairment_keeps_the_sample_count(timers: Any, make_tone: Callable[..., Tone]) -> None:
@@ -100,10 +101,28 @@ def test_a_second_stream_is_taken_only_when_the_first_has_fallen_silent(
     timers.advance(0.5)
     rig.feed(rig.packet(30_000, ssrc=2))
     rig.feed(rig.packet(30_001, ssrc=2))
-    assert len(rig.heard) == 3 * FRAME_BYTES
+    assert len(rig.heard) == (3 + 25) * FRAME_BYTES  # three packets, and half a second of silence between
     assert not rig.ears.accepts(1, timers.now_s)
     assert rig.ears.timeline.counts.anchored == 2
     assert rig.ears.buffer.counts.given_up == 0
+
+
+def test_a_microphone_that_stops_sending_is_heard_as_silence_in_real_time(
+    timers: Any, make_tone: Callable[..., Tone]
+) -> None:
+    rig = Rig(timers, make_tone(440))
+    rig.feed(rig.packet(0))
+    timers.advance(0.19)
+    assert len(rig.heard) == FRAME_BYTES
+    timers.advance(0.02)
+    assert len(rig.heard) == 11 * FRAME_BYTES
+    timers.advance(0.79)
+    assert len(rig.heard) == 50 * FRAME_BYTES
+    assert not any(rig.heard[20 * FRAME_BYTES :])
+    rig.feed(rig.packet(51))
+    assert len(rig.heard) == 52 * FRAME_BYTES
+    rig.ears.stop()
+    assert timers.pending == 0
 
 
 def test_what_hear_raises_is_told(timers: Any, make_tone: Callable[..., Tone]) -> None:

@@ -100,6 +100,26 @@ async def test_the_answer_is_what_a_browser_needs(chrome_offer: str) -> None:
     assert all(" 127.0.0.1 " in line for line in candidates)
 
 
+async def test_a_data_channel_section_before_the_audio_is_answered_in_that_order(chrome_offer: str) -> None:
+    audio, application = chrome_offer.index("m=audio"), chrome_offer.index("m=application")
+    swapped = chrome_offer[:audio] + chrome_offer[application:] + chrome_offer[audio:application]
+    for group in ("BUNDLE 1 0", "BUNDLE 0 1"):
+        peer = Peer(LOOPBACK)
+        answer = await peer.answer(swapped.replace("BUNDLE 0 1", group))
+        assert answer.index("m=application") < answer.index("m=audio")
+        assert answer.count("a=candidate:") == 2
+        assert answer.count("a=setup:active") == 2
+        await peer.close()
+
+
+async def test_the_candidates_of_the_offer_are_checked(chrome_offer: str) -> None:
+    peer = Peer(LOOPBACK)
+    await peer.answer(chrome_offer.replace("203.0.113.7 46243", "127.0.0.1 46243"))
+    assert peer._ice is not None
+    assert [(found.ip, found.port) for found in peer._ice.getRemoteCandidates()] == [("127.0.0.1", 46_243)]
+    await peer.close()
+
+
 async def test_a_caller_who_is_dtls_client_is_answered_passive(connect: Connect) -> None:
     async with connect(rewrite_offer=lambda sdp: sdp.replace("a=setup:actpass", "a=setup:active")) as call:
         assert "a=setup:passive" in call.caller.pc.remoteDescription.sdp
