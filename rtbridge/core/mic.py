@@ -43,6 +43,7 @@ class MicCounts:
     duplicate: int = 0
     repaired_ms: int = 0
     silence_ms: int = 0  # put in, for losses and for DTX
+    owed_ms: int = 0  # silence put in while audio was only late: taken back from later gaps
     skipped_ms: int = 0  # RTP time that was jumped over because a gap was too long
     anchored: int = 0  # how often the line began anew: 1 for an ordinary call
     excess_ms: int = 0  # audio dropped because it came faster than time passes
@@ -58,6 +59,10 @@ class MicTimeline:
         self._sequence: int | None = None  # the newest added, 16 bits
         self._timestamp = 0  # the RTP time at which the line ends, 32 bits
         self._tail = 0  # the last sample that went out, for the fade
+        self._quiet = (
+            0  # samples of silence put in since the newest packet, before anyone knew how many were due
+        )
+        self._owed = 0  # samples of such silence that turned out to be too much
         self._ahead = 0.0  # samples let through beyond real time
         self._asked_s = 0.0
         self.counts = MicCounts()
@@ -84,11 +89,14 @@ class MicTimeline:
             return b""
         counts.lost += step - 1
         gap = _signed(timestamp - self._timestamp, 32) // TICKS_PER_SAMPLE
+        if gap >= 0:
+            gap = self._settle(gap)
         if gap == 0:
             return self._pass(sequence, timestamp, pcm)
         if gap < 0:
             # The packet is newer and its clock is older: the sender began a new line.
             counts.anchored += 1
+            self._quiet = 0
             return self._pass(sequence, timestamp, pcm)
         if gap > self._max_gap:
             counts.anchored += 1
@@ -100,6 +108,29 @@ class MicTimeline:
     def restart(self) -> None:
         """Begin anew with the next packet, whatever its numbers: the sender is another one."""
         self._sequence = None
+        self._quiet = self._owed = 0
+
+    def idle(self, samples: int, now_s: float) -> bytes:
+        """Return `samples` of silence because nothing comes, so that whoever listens hears time pass.
+
+        A sender that is muted or uses DTX says by silence on the wire that the caller is silent. The next packet's
+        timestamp tells how much silence was due; what was put in here counts towards it. Nothing before the first.
+        """
+        if self._sequence is None:
+            return b""
+        self._drain(now_s)
+        samples = min(samples, self._room())
+        self._quiet += samples
+        self.counts.silence_ms += ms_of_samples(samples)
+        return self._emit(_fade_out(self._tail, samples))
+
+    def _settle(self, gap: int) -> int:
+        """Return what of a gap is still to be filled, after the silence that was put in before it was known."""
+        surplus = self._quiet + self._owed - gap
+        self._quiet = 0
+        self._owed = max(0, surplus)
+        self.counts.owed_ms = ms_of_samples(self._owed)
+        return max(0, -surplus)
 
     def _drain(self, now_s: float) -> None:
         if self.samples:

