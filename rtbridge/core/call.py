@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from rtbridge.core import asks, dialect, journal, pcm, view
+from rtbridge.core import asks, detection, dialect, journal, pcm, view
 from rtbridge.core.arbiter import Arbiter, NewId
 from rtbridge.core.correspondence import Correspondence
+from rtbridge.core.detection import TurnDetection
 from rtbridge.core.latency import Stopwatch
 from rtbridge.core.plan import Action, Handoff, Hangup, Note, Plan, ToCaller, ToUpstream
 from rtbridge.core.playout import Began, Played, Progress
@@ -43,7 +44,7 @@ class Call:
         self.live = False
         self.upstream_up = False
         self.rtt_ms = 0.0  # to the caller, kept fresh by the session
-        self.detection: Wire | None = None  # turn detection as the caller's side sees it
+        self.detection = TurnDetection()
         self.session: Wire = {}  # the agent's session as the agents configured it
         self.opened_s = now
         self.handoff: Handoff | None = None
@@ -54,10 +55,8 @@ class Call:
         self._leg_up = False
         self._hold_until: float | None = None
         self._ended = False
-        self._detection_known = False
         self._sounding: str | None = None  # response whose audio is in the caller's ear
 
-    # -- out ----------------------------------------------------------------------------------------------
     def next_action(self) -> Action | None:
         """Return the next thing to do, or None."""
         return self._actions.popleft() if self._actions else None
@@ -77,13 +76,10 @@ class Call:
         """Send an event to the caller."""
         self._actions.append(ToCaller(event))
 
-    # -- the caller's leg ---------------------------------------------------------------------------------
     def leg_up(self, now: float) -> None:
         """Media flows and the data channel is open."""
         self._leg_up = True
-        self.tell(
-            {"type": "session.created", "event_id": self.new_id("event"), "session": self.session_view()}
-        )
+        self._tell_session("session.created")
         self.settle(now)
 
     def leg_suspended(self, reason: str, now: float) -> None:
@@ -118,7 +114,6 @@ class Call:
         self.follow_playout(now)
         return chunk
 
-    # -- the agents ---------------------------------------------------------------------------------------
     def handle_ask(self, ask: asks.Ask, now: float) -> None:
         """Take what the Agents SDK's side asks for."""
         match ask:
@@ -127,8 +122,8 @@ class Call:
             case asks.ToolOutput(call_id, output):
                 self._tool_output(call_id, output, now)
             case asks.UserText(text):
-                content = [{"type": "input_text", "text": text}]
-                self.type_text({"type": "message", "role": "user", "content": content}, now)
+                part = {"type": "input_text", "text": text}
+                self.type_text({"type": "message", "role": "user", "content": [part]}, now)
                 self.request("text", now)
             case _:  # StopSpeaking
                 self.move(Cause.CANCELLED, now)
@@ -136,8 +131,8 @@ class Call:
 
     def _configure(self, session: Wire, now: float) -> None:
         given = session.get("audio", {}).get("input", {})
-        if not self._detection_known:  # the scenario's, unless the caller's side was quicker
-            self.set_detection(given.get("turn_detection", {"type": "server_vad"}))
+        if not self.detection.chosen:  # the scenario's, unless the caller's side was quicker
+            self.choose_detection(given.get("turn_detection", detection.DEFAULT))
         self.session = merged(self.session, session)
         agent = self.agent
         if self.handoff is not None and not self.handoff.answered:
@@ -147,19 +142,13 @@ class Call:
         wanted = dict(session)
         if self.plan.demo:
             wanted["prompt"] = {"id": f"{self.plan.scenario}/{agent}"}
-        self.arbiter.configure(merged(wanted, self.upstream_detection()), now)
+        self.arbiter.configure(merged(wanted, self.detection.upstream()), now)
 
-    def set_detection(self, detection: Wire | None) -> None:
-        """Set how turns are found; create_response and interrupt_response are obeyed here, never sent."""
-        self.detection, self._detection_known = detection, True
-        self.arbiter.auto_create = detection is not None and detection.get("create_response") is not False
-
-    def upstream_detection(self) -> Wire:
-        """Return the partial session that carries turn detection upstream."""
-        detection = self.detection
-        if detection is not None:
-            detection = {**detection, "create_response": False, "interrupt_response": False}
-        return {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+    def choose_detection(self, value: Wire | None) -> bool:
+        """Set how turns are found; return whether that is a change."""
+        changed = self.detection.choose(value)
+        self.arbiter.auto_create = self.detection.creates
+        return changed
 
     def _tool_output(self, call_id: str, output: str, now: float) -> None:
         name, arguments, since = self.tools.pop(call_id, ("", "", now))
@@ -173,7 +162,6 @@ class Call:
         self.note(journal.ToolEnded(call_id, name, arguments, output, round((now - since) * 1000)))
         self.arbiter.tool_output(call_id, output, now, cause="tool")
 
-    # -- time ---------------------------------------------------------------------------------------------
     def handle_timer(self, now: float) -> None:
         """Act on what is due."""
         if now >= self.opened_s + self.plan.max_call_s:
@@ -196,7 +184,6 @@ class Call:
             self._ended = True
             self._actions.append(Hangup(reason))
 
-    # -- what moves ---------------------------------------------------------------------------------------
     def request(self, cause: str, now: float, *, event_id: str | None = None) -> None:
         """Want an answer from the agent; `event_id` is what the response.create shall be called."""
         if cause == "text" or not self.stopwatch.waiting:
@@ -346,24 +333,18 @@ class Call:
         if not self.arbiter.busy and self.speech.playout.playing is None:
             self.move(Cause.RESPONSE_DONE, now)
 
-    def rest_if_thinking(self, now: float) -> None:
-        """After an error: if it was about what we waited for, it is the caller's turn again."""
-        if self.turns.state is State.THINKING and not self.arbiter.awaits_commit:
-            self.rest(now)
-
     def _hand_over(self, now: float) -> None:
-        handoff = self.handoff
-        if handoff is not None and handoff.answered:
+        if (handoff := self.handoff) is not None and handoff.answered:
             before, self.agent, self.handoff = self.agent, handoff.to, None
             self.note(journal.AgentHandedOff(before, handoff.to, round((now - handoff.since_s) * 1000)))
 
-    def session_view(self) -> Wire:
-        """Return the session in force, as the caller's side may see it."""
-        return view.session_view(self.session, call_id=self.plan.call_id, detection=self.detection)
+    def _tell_session(self, kind: str) -> Wire:
+        seen = view.session_view(self.session, call_id=self.plan.call_id, detection=self.detection.value)
+        self.tell({"type": kind, "event_id": self.new_id("event"), "session": seen})
+        return seen
 
     def _answer_update(self, asked: Wire) -> None:
-        seen = self.session_view()
-        self.tell({"type": "session.updated", "event_id": self.new_id("event"), "session": seen})
+        seen = self._tell_session("session.updated")
         ignored = dialect.ignored(asked, self.session, seen)
         if ignored:
             self.note(journal.Notice(f"the server owns {', '.join(ignored)}; left as it is", ignored))

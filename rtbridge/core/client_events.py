@@ -33,10 +33,9 @@ def _session_update(call: Call, event: Wire, now: float) -> None:
     if not call.client.owe_update(dict(session)):
         raise _too_many(event)
     if given:
-        changed = detection != call.detection
-        call.set_detection(detection)
+        changed = call.choose_detection(detection)
         if changed and call.session:  # before the agents have a session, theirs takes it along
-            call.arbiter.configure(call.upstream_detection(), now)
+            call.arbiter.configure(call.detection.upstream(), now)
     call.settle(now)
 
 

@@ -66,14 +66,14 @@ def _error(call: Call, event: Wire, now: float) -> bool:
     if theirs:
         kind, param = str(problem.get("type") or "invalid_request_error"), problem.get("param")
         call.tell(dialect.error(call.new_id("event"), code, message, param=param, cause=cause, kind=kind))
-    call.rest_if_thinking(now)
+    if call.turns.state is State.THINKING and not call.arbiter.awaits_commit:
+        call.rest(now)  # if the error was about what we waited for, nothing will come
     return not benign
 
 
 def _speech_started(call: Call, event: Wire, now: float) -> bool:
     call.arbiter.speech_started()
-    interrupts = call.detection is None or call.detection.get("interrupt_response") is not False
-    if interrupts or call.turns.state is State.LISTENING:
+    if call.detection.interrupts or call.turns.state is State.LISTENING:
         call.stopwatch.dropped()
         call.move(Cause.SPEECH_STARTED, now)
     return True
@@ -91,10 +91,7 @@ def _endpoint_ms(call: Call, event: Wire) -> int | None:
     end_ms = event.get("audio_end_ms")
     if not isinstance(end_ms, int | float) or not math.isfinite(end_ms):
         return None
-    silence_ms = 0
-    if call.detection is not None and call.detection.get("type") == "server_vad":
-        silence_ms = int(call.detection.get("silence_duration_ms") or 500)
-    return max(0, round(pcm.ms_of_samples(call.uplink.sent_samples) - end_ms + silence_ms))
+    return max(0, round(pcm.ms_of_samples(call.uplink.sent_samples) - end_ms + call.detection.silence_ms))
 
 
 def _committed(call: Call, event: Wire, now: float) -> bool:

@@ -67,7 +67,7 @@ def test_the_engine_is_told_whose_lines_to_speak() -> None:
 def test_a_scenario_without_turn_detection_gets_the_servers_and_a_later_agent_cannot_change_it() -> None:
     rig = Rig(go=False)
     rig.ask(asks.ConfigureSession({"type": "realtime"}))
-    assert rig.call.detection == {"type": "server_vad"}
+    assert rig.call.detection.value == {"type": "server_vad"}
     rig.ask(asks.ConfigureSession({"type": "realtime", "audio": {"input": {"turn_detection": None}}}))
     assert rig.far.session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
 
