@@ -52,6 +52,11 @@ def _refuse_far_addresses(event: str, args: tuple[Any, ...]) -> None:
 sys.addaudithook(_refuse_far_addresses)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the browser's tests last: Playwright's synchronous API keeps a loop running in this thread until the end."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
