@@ -157,7 +157,7 @@ def _turn(
         gap_ms=_longest_gap_ms(bursts, played) if is_noise else None,
         answer=tuple(answer),
         journal=None if ended is None or is_noise else ended.fields,
-        cuts=() if barge_in is None else tuple(_cuts(result, barge_in.at_ms)),
+        cuts=() if barge_in is None else tuple(_cuts(result, barge_in)),
         barged_in=barge_in is not None,
     )
 
@@ -182,18 +182,20 @@ def _barge_in(result: RunResult, played: Played) -> Logged | None:
     return next((e for e in entries if _ms(played.speech_start) <= e.at_ms < until_ms), None)
 
 
-def _cuts(result: RunResult, at_ms: int) -> list[Cut]:
+def _cuts(result: RunResult, barge_in: Logged) -> list[Cut]:
     """Return the items that were thrown away at a barge-in."""
     found: list[Cut] = []
+    # What was playing began then; the same words spoken earlier in the call are another item's.
+    since = pcm.samples_of_ms(max(0, barge_in.at_ms - barge_in.fields["heard_ms"] - SAME_MOMENT_MS))
     for entry in result.journal:
         item_id = str(entry.fields.get("item_id"))
-        if not at_ms <= entry.at_ms <= at_ms + SAME_MOMENT_MS:
+        if not barge_in.at_ms <= entry.at_ms <= barge_in.at_ms + SAME_MOMENT_MS:
             continue
         if entry.event == "item.heard" and entry.fields["heard_ms"] < entry.fields["total_ms"]:
             told, unheard = _truncations(result).get(item_id), entry.fields["unheard_text"]
-            found.append(Cut(item_id, told, False, *_held(result, item_id), unheard))
+            found.append(Cut(item_id, told, False, *_held(result, item_id, since), unheard))
         elif entry.event == "item.deleted":
-            found.append(Cut(item_id, None, True, *_held(result, item_id), ""))
+            found.append(Cut(item_id, None, True, *_held(result, item_id, since), ""))
     return found
 
 
@@ -209,14 +211,14 @@ def _truncations(result: RunResult) -> dict[str, int]:
     return told
 
 
-def _held(result: RunResult, item_id: str) -> tuple[float | None, float | None]:
-    """Return how much of an item's audio the recording holds, at least and at most, found by its samples."""
+def _held(result: RunResult, item_id: str, since: int) -> tuple[float | None, float | None]:
+    """Return how much of an item's audio the recording holds from sample `since` on, at least and at most."""
     made = result.made.get(item_id)
     if made is None:
         return None, None
     item = np.frombuffer(made, "<i2")
     start = audible_span(made).start
-    at = _find(result.heard, item[start : start + PROBE_SAMPLES].tobytes())
+    at = _find(result.heard, item[start : start + PROBE_SAMPLES].tobytes(), since)
     if at is None:
         return 0.0, _ms(start)
     heard = np.frombuffer(result.heard, "<i2")[at:]
@@ -228,9 +230,9 @@ def _held(result: RunResult, item_id: str) -> tuple[float | None, float | None]:
     return _ms(start + least), _ms(start + same)
 
 
-def _find(stream: bytes, probe: bytes) -> int | None:
-    """Return the sample at which `probe` begins in `stream`."""
-    at = stream.find(probe)
+def _find(stream: bytes, probe: bytes, since: int) -> int | None:
+    """Return the first sample, from `since` on, at which `probe` begins in `stream`."""
+    at = stream.find(probe, since * pcm.SAMPLE_BYTES)
     while at % 2 == 1:
         at = stream.find(probe, at + 1)
     return at // 2 if at >= 0 else None

@@ -148,7 +148,10 @@ class _Reader:
                 return speak(value)
             file = self._find(value)
             if file is None:
-                table.add(key, f'no file "{value}"{suggest(value, self._audio_files())}')
+                if any((root / value).is_file() for root in self._roots()):
+                    table.add(key, f'"{value}" lies outside the scenario: copy it there')
+                else:
+                    table.add(key, f'no file "{value}"{suggest(value, self._audio_files())}')
                 return None
             return read_sound(file, label=value)
         except BadSound as error:

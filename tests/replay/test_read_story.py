@@ -319,6 +319,15 @@ def test_a_missing_a_binary_and_a_huge_file_are_refused(tmp_path: Path) -> None:
         load_story(tmp_path / "huge.toml")
 
 
+def test_a_link_that_leads_out_of_the_scenario_is_not_followed(tmp_path: Path) -> None:
+    write_tone(tmp_path / "elsewhere" / "secret.wav")
+    home = tmp_path / "scenario"
+    home.mkdir()
+    (home / "secret.wav").symlink_to(tmp_path / "elsewhere" / "secret.wav")
+    problems = problems_of(home, edited('say = "audio/tone.wav"', 'say = "secret.wav"'))
+    assert problems == ['9: "secret.wav" lies outside the scenario: copy it there']
+
+
 def test_silence_is_not_taken_for_speech(tmp_path: Path) -> None:
     write_tone(tmp_path / "audio" / "mute.wav", level=0)
     text = edited('say = "audio/tone.wav"', 'say = "audio/mute.wav"')

@@ -1,0 +1,136 @@
+"""A story against the whole bridge on the virtual road, with cheap parts: it is carried, counted and repeatable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from replay_rig import failures, story
+from rtbridge.core import pcm
+from rtbridge.engine.parts import Act, Call, EngineParts, Say, Turn
+from rtbridge.errors import ReplayError
+from rtbridge.replay import story as tale
+from rtbridge.replay.checks import judge
+from rtbridge.replay.evidence import look
+from rtbridge.replay.report import Report, write_call
+from rtbridge.replay.result import RunResult
+from rtbridge.replay.run import CountingIds, play
+from rtbridge.replay.sound import Sound
+from rtbridge.replay.story import Anchor, Budget, CallExpect, Start, Story, ToolExpect, TurnExpect
+from rtbridge.settings import Settings
+from scripted_engine import last_text, scripted, speech
+from session_rig import scenario_in
+
+
+def answer(turn: Turn) -> Iterable[Act]:
+    """Greet; on "hello there" look an order up; on "billing please" hand over; else say what was said."""
+    text = last_text(turn)
+    if text == "hello there":
+        return [Call("look_up", '{"order": "A7"}')]
+    if text == "billing please":
+        return [Call("transfer_to_billing", "{}")]
+    if turn.prompt_id is not None and turn.prompt_id.endswith("/billing") and not text.startswith("You"):
+        return [Say("Billing speaks here now, and at some length.")]
+    return [Say(f"Heard {text}." if text else "Welcome to the front desk.")]
+
+
+def say(turn_id: str, words: str, start: Start | None = None, **expect: object) -> tale.Turn:
+    sound = Sound(words, speech(words))
+    return tale.Turn(turn_id, 1, sound, None, False, start or Start(), TurnExpect(**expect))  # type: ignore[arg-type]
+
+
+def typed(turn_id: str, words: str, **expect: object) -> tale.Turn:
+    return tale.Turn(turn_id, 1, None, words, False, Start(), TurnExpect(**expect))  # type: ignore[arg-type]
+
+
+WHOLE = story(
+    say("order", "hello there", respond_within_ms=700, heard="A7 is on its way", agent="front"),
+    say("over", "billing please", respond_within_ms=700, heard="billing speaks", agent="billing"),
+    say(
+        "cut",
+        "yes please",
+        Start(Anchor.TURN_END, 1500),
+        stop_within_ms=200,
+        truncate_error_ms=0,
+        unheard_in_context=False,
+    ),
+    typed("typed", "one more thing", respond_within_ms=100),
+    expect=CallExpect(handoffs=("billing",), tools=(ToolExpect("look_up", {"order": "A7"}),)),
+    budget=Budget(bridge_added_p95_ms=40, underruns=0, protocol_errors=0, leaked_tasks=0),
+)
+
+
+def run(tmp_path: Path, told: Story, parts: EngineParts | None = None) -> RunResult:
+    return play(told, scenario=scenario_in(tmp_path), parts=parts or scripted(answer), settings=Settings())
+
+
+def written(result: RunResult, folder: Path) -> dict[str, bytes]:
+    seen = look(result)
+    write_call(Report(result, seen, judge(result, seen)), folder)
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def test_a_whole_story_with_a_tool_a_handoff_and_an_interruption_comes_true(tmp_path: Path) -> None:
+    result = run(tmp_path, WHOLE)
+    assert failures(result) == []
+    assert result.stuck is None
+    assert result.reason == "the caller hung up"
+    assert [entry.event for entry in result.journal][-1] == "call.closed"
+    assert [cut.truncated_ms for turn in look(result).turns for cut in turn.cuts]
+
+
+def test_the_same_story_gives_the_same_bytes_every_time(tmp_path: Path) -> None:
+    first = written(run(tmp_path, WHOLE), tmp_path / "first")
+    assert list(first) == ["call.wav", "events.jsonl", "turns.json"]
+    for n in range(3):
+        assert written(run(tmp_path, WHOLE), tmp_path / str(n)) == first
+
+
+def test_times_of_the_journal_are_those_of_the_recording(tmp_path: Path) -> None:
+    result = run(tmp_path, WHOLE)
+    for turn in look(result).turns:
+        if turn.journal is not None and turn.answer_at_ms is not None:
+            ended = next(e for e in result.journal if e.event == "turn.ended" and e.fields == turn.journal)
+            assert abs(ended.at_ms - turn.answer_at_ms) <= pcm.FRAME_MS
+
+
+def test_a_wrong_expectation_names_turn_expectation_and_what_was_heard(tmp_path: Path) -> None:
+    wrong = story(say("over", "billing please", heard="ocean", agent="front"))
+    heard, agent = failures(run(tmp_path, wrong))
+    assert heard.startswith(
+        'turn "over": expected to hear /ocean/; heard "Billing speaks here now, and at some length." from billing at '
+    )
+    assert agent.startswith('turn "over": expected front to answer; heard "Billing speaks')
+
+
+def test_the_story_may_start_at_another_agent(tmp_path: Path) -> None:
+    told = story(typed("typed", "hello"))
+    told = Story(told.file, told.name, told.scenario, "billing", told.turns, told.expect, told.budget)
+    assert {item.agent for item in look(run(tmp_path, told)).items} == {"billing"}
+
+
+def test_an_agent_that_says_nothing_ends_the_run_with_what_was_waited_for(tmp_path: Path) -> None:
+    result = run(tmp_path, WHOLE, scripted(lambda turn: []))
+    assert result.stuck == (
+        'waited for agent_speech_end of turn "order" (line 1) until 20000 ms; heard nothing since 0 ms'
+    )
+    assert failures(result)[0].startswith('turn "order": waited for agent_speech_end')
+
+
+def test_a_bug_in_the_call_is_a_run_that_could_not_be_carried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("rtbridge.core.call.Call.pull", broken)
+    with pytest.raises(ReplayError, match="the call broke: ZeroDivisionError: a bug") as caught:
+        run(tmp_path, WHOLE)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_ids_count_by_their_prefix() -> None:
+    new_id = CountingIds()
+    assert [new_id("item"), new_id("event"), new_id("item")] == ["item_0001", "event_0001", "item_0002"]
