@@ -321,9 +321,10 @@ class Peer:
             self._cancel(name)
         if self._speaker is not None:
             self._speaker.stop()
+        if self._gate is not None:
+            self._gate.media_up = False  # a packet that still came would set timers anew
         if self._ears is not None:
             self._ears.stop()
-            self._ears.hear = None
         self._post(LegGone(reason))
 
     def _post(self, event: LegEvent) -> None:

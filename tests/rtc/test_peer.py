@@ -276,6 +276,18 @@ async def test_a_caller_with_another_certificate_than_offered_is_gone(connect: C
     await peer.close()
 
 
+async def test_audio_that_still_comes_after_the_end_is_not_heard_and_sets_no_timer(connect: Connect) -> None:
+    async with connect() as call:
+        await call.until(lambda: len(call.heard) > 0)
+        call.caller.pc.createDataChannel("second")
+        await call.until(lambda: call.saw(LegGone))
+        heard, dropped = len(call.heard), call.peer.stats().get("gate.drop.media_early", 0)
+        await call.until(lambda: call.peer.stats()["gate.drop.media_early"] >= dropped + 5)
+        assert len(call.heard) == heard
+        assert call.peer._ears._timer is None
+        assert call.peer._ears._idle_timer is None
+
+
 async def test_messages_that_nobody_reads_are_dropped_and_the_end_still_fits() -> None:
     peer, caller = Peer(LOOPBACK), WireCaller(speak=bytes_of_silence, listen=lambda pcm: None)
     await caller.accept(await peer.answer(await caller.offer()))
