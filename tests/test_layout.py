@@ -71,8 +71,3 @@ def test_the_lock_has_every_direct_dependency() -> None:
     names = {re.split(r"[<>=!;\[ ]", one)[0].lower().replace("_", "-") for one in wanted}
     locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert names <= locked
-
-
-def test_test_files_have_names_of_their_own_since_their_folders_are_no_packages() -> None:
-    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
-    assert sorted(name for name in set(names) if names.count(name) > 1) == []
