@@ -70,10 +70,14 @@ def modules() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if "shipped" not in path.parts)
 
 
+# Parsed while tests are collected: in CPython 3.11 a thread that compiles beside `ast.parse` makes it fail (gh-106905).
+TREES = {path: ast.parse(path.read_text()) for path in modules()}
+
+
 def imported(path: Path) -> set[str]:
     """Return the dotted names a module imports anywhere in it: `from a import b` gives a.b."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(TREES[path]):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -135,7 +139,7 @@ def test_only_the_settings_read_the_environment() -> None:
         if any(name in ("os.environ", "os.getenv") for name in imported(path))
         or any(
             isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(TREES[path])
         )
     }
     # The doctor looks for variables that no setting has; a bench hands its own environment to the bridge it starts.
