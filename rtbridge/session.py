@@ -215,8 +215,9 @@ class Session:
             )
 
     def _tell(self, event: dict[str, Any]) -> None:
-        text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-        if len(text.encode()) > MAX_MESSAGE_BYTES:
+        # ASCII, since a delta may hold half of a surrogate pair, which JSON can say and UTF-8 cannot.
+        text = json.dumps(event, separators=(",", ":"))
+        if len(text) > MAX_MESSAGE_BYTES:
             refused = journal.CallerRefused(
                 str(event.get("type")), "too_long", "an event over 64 KiB was not sent"
             )

@@ -463,7 +463,7 @@ class Rig:
 
     def hand_off(self, instructions: str = "You are a poet.") -> None:
         """Let the agents carry out the handoff that the model called: session first, then the output."""
-        handoff = self.call.handoff
+        handoff = self.call.handover.pending
         assert handoff is not None
         self.ask(asks.ConfigureSession({"type": "realtime", "instructions": instructions}))
         self.ask(asks.ToolOutput(handoff.call_id, '{"assistant": "poet"}'))

@@ -15,8 +15,9 @@ from rtbridge.core import asks, detection, dialect, journal, pcm, view
 from rtbridge.core.arbiter import Arbiter, NewId
 from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.detection import TurnDetection
+from rtbridge.core.handover import Handover
 from rtbridge.core.latency import Stopwatch
-from rtbridge.core.plan import Action, Handoff, Hangup, Note, Plan, ToCaller, ToUpstream
+from rtbridge.core.plan import Action, Hangup, Note, Plan, ToCaller, ToUpstream
 from rtbridge.core.playout import Began, Played, Progress
 from rtbridge.core.requests import Response, merged
 from rtbridge.core.speech import Speech
@@ -47,7 +48,7 @@ class Call:
         self.detection = TurnDetection()
         self.session: Wire = {}  # the agent's session as the agents configured it
         self.opened_s = now
-        self.handoff: Handoff | None = None
+        self.handover = Handover()
         self.tools: dict[str, tuple[str, str, float]] = {}  # call_id -> name, arguments, since
         self.retried = False
         self.client = Correspondence()
@@ -134,11 +135,7 @@ class Call:
         if not self.detection.chosen:  # the scenario's, unless the caller's side was quicker
             self.choose_detection(given.get("turn_detection", detection.DEFAULT))
         self.session = merged(self.session, session)
-        agent = self.agent
-        if self.handoff is not None and not self.handoff.answered:
-            agent = self.handoff.to
-            self.handoff.configured = True
-            self.handoff.instructions = session.get("instructions")
+        agent = self.handover.configured(session.get("instructions")) or self.agent
         wanted = dict(session)
         if self.plan.demo:
             wanted["prompt"] = {"id": f"{self.plan.scenario}/{agent}"}
@@ -152,12 +149,8 @@ class Call:
 
     def _tool_output(self, call_id: str, output: str, now: float) -> None:
         name, arguments, since = self.tools.pop(call_id, ("", "", now))
-        handoff = self.handoff
-        if handoff is not None and handoff.call_id == call_id and not handoff.configured:
-            handoff = self.handoff = None  # it failed: its output is an error for the old agent to talk about
-        if handoff is not None and handoff.call_id == call_id:
-            handoff.answered = True
-            self.arbiter.tool_output(call_id, output, now, cause="handoff", role=handoff.instructions)
+        if (handoff := self.handover.answered(call_id)) is not None:
+            self.arbiter.tool_output(call_id, output, now, cause="handoff", role=handoff.role)
             return
         self.note(journal.ToolEnded(call_id, name, arguments, output, round((now - since) * 1000)))
         self.arbiter.tool_output(call_id, output, now, cause="tool")
@@ -320,10 +313,11 @@ class Call:
         for event in self.arbiter.take():
             self._actions.append(ToUpstream(event))
         for cause in self.arbiter.take_requested():
-            self._hand_over(now)
+            self.agent = self.handover.switch(self.agent, now)
             self.note(journal.ResponseRequested(cause))
             self.stopwatch.requested(now)
             self.move(Cause.REQUESTED, now)
+        self._announce_handoff()
         if self.session and self.arbiter.configured:
             for asked in self.client.pay_updates():
                 self._answer_update(asked)
@@ -333,10 +327,11 @@ class Call:
         if not self.arbiter.busy and self.speech.playout.playing is None:
             self.move(Cause.RESPONSE_DONE, now)
 
-    def _hand_over(self, now: float) -> None:
-        if (handoff := self.handoff) is not None and handoff.answered:
-            before, self.agent, self.handoff = self.agent, handoff.to, None
-            self.note(journal.AgentHandedOff(before, handoff.to, round((now - handoff.since_s) * 1000)))
+    def _announce_handoff(self) -> None:
+        playing = self.speech.playout.playing
+        speaking = None if playing is None else self.speech.queued(playing.item_id).agent
+        if (entry := self.handover.announce(speaking)) is not None:
+            self.note(entry)
 
     def _tell_session(self, kind: str) -> Wire:
         seen = view.session_view(self.session, call_id=self.plan.call_id, detection=self.detection.value)

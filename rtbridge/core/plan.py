@@ -56,15 +56,3 @@ class Hangup:
 
 
 Action = ToUpstream | ToCaller | Note | Hangup
-
-
-@dataclass(slots=True)
-class Handoff:
-    """A handoff that was decided and is not finished: from the model's call to the new agent's first response."""
-
-    call_id: str
-    to: str
-    since_s: float
-    configured: bool = False  # the new agent's session was handed in
-    instructions: str | None = None
-    answered: bool = False

@@ -15,7 +15,6 @@ from typing import Any
 from rtbridge.core import dialect, journal, pcm, view
 from rtbridge.core.arbiter import ALREADY_ACTIVE
 from rtbridge.core.call import MAX_OPEN_CALLS, Call
-from rtbridge.core.plan import Handoff
 from rtbridge.core.speech import entry_of
 from rtbridge.core.turns import Cause, State
 
@@ -248,7 +247,7 @@ def _output_item_done(call: Call, event: Wire, now: float) -> bool:
     while len(call.tools) > MAX_OPEN_CALLS:
         del call.tools[next(iter(call.tools))]
     if name in call.plan.handoffs:
-        call.handoff = Handoff(call_id, call.plan.handoffs[name], now)
+        call.handover.begin(call_id, call.plan.handoffs[name], now)
     else:
         call.note(journal.ToolStarted(call_id, name, arguments))
     return True

@@ -67,7 +67,7 @@ class Caller:
                 self.tools[call_id] = at + chance.choice([0, 20, 100, 400, 1500])
         for call_id in [one for one, due in self.tools.items() if due <= at]:
             del self.tools[call_id]
-            handoff = rig.call.handoff
+            handoff = rig.call.handover.pending
             if handoff is not None and handoff.call_id == call_id and not handoff.configured:
                 rig.ask(asks.ConfigureSession({"type": "realtime", "instructions": "You are a poet."}))
                 self.tools[call_id] = at + chance.choice([0, 0, 60])

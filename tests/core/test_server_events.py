@@ -239,7 +239,7 @@ def test_trap_18_a_handoff_is_acknowledged_before_its_output_and_gives_one_creat
     rig.advance(300)
     rig.far.answers.append([Say("I will put you through.", 600), Use("transfer_to_poet")])
     rig.speak()
-    while rig.call.handoff is None:
+    while rig.call.handover.pending is None:
         rig.advance(20)
     before = len(rig.far.received)
     rig.hand_off("You are a poet.")
