@@ -112,15 +112,17 @@ def _one(
 
 def _read(args: argparse.Namespace, settings: Settings) -> tuple[list[Story], Mapping[str, Scenario]]:
     """Read every story and scenario. Raises StoryError with the problems of all stories, or ScenarioError."""
-    root = args.scenarios or settings.scenarios or default_root()
-    scenarios = load_scenarios(root, tool_timeout_s=settings.tool_timeout_s)
-    graphs = {name: tuple(scenario.agents) for name, scenario in scenarios.items()}
+    scenarios: Mapping[str, Scenario] = {}
+    graphs = None
+    if not args.wire:  # over the wire the bridge knows its scenarios, and says so
+        root = args.scenarios or settings.scenarios or default_root()
+        scenarios = load_scenarios(root, tool_timeout_s=settings.tool_timeout_s)
+        graphs = {name: tuple(scenario.agents) for name, scenario in scenarios.items()}
     stories: list[Story] = []
     problems: list[str] = []
     for file in _files(args.paths, problems):
         try:
-            # Over the wire the bridge knows its scenarios, and says so.
-            stories.append(load_story(file, None if args.wire else graphs))
+            stories.append(load_story(file, graphs))
         except StoryError as error:
             problems.append(str(error))
     if problems:

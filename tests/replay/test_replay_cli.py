@@ -93,6 +93,13 @@ def test_2_when_a_folder_holds_no_stories(home: Path, capsys: pytest.CaptureFixt
     assert "no stories in this folder: they are *.toml in a folder named stories" in capsys.readouterr().err
 
 
+def test_2_when_the_scenario_itself_is_broken(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(home, "a.toml")
+    (home / "desks" / "agents.py").write_text("def broken(:\n")
+    assert run(home, file) == 2
+    assert "agents.py" in capsys.readouterr().err
+
+
 def test_3_when_a_run_could_not_be_carried_out_and_the_others_are_still_played(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
