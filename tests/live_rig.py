@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ from aiohttp import web
 from rtbridge.core import journal
 from rtbridge.core.pcm import RATE
 from rtbridge.engine.memory import MemoryUpstream
-from rtbridge.engine.parts import Act, Say, Turn
+from rtbridge.engine.parts import Act, Say, Spoken, Turn
 from rtbridge.rtc.client import WireCaller
 from rtbridge.rtc.config import PeerConfig
 from rtbridge.rtc.peer import Peer
@@ -36,7 +36,7 @@ from rtbridge.server.run import listening
 from rtbridge.settings import Settings
 from rtbridge.switchboard import Switchboard
 from rtbridge.upstream.port import Capabilities
-from scripted_engine import last_text, scripted
+from scripted_engine import WORD_SAMPLES, last_text, scripted
 from session_rig import scenario_in
 
 SDP = {"Content-Type": "application/sdp"}
@@ -53,11 +53,29 @@ def answer(turn: Turn) -> Iterable[Act]:
     return [Say("la " * 100 if text == TALK else text or "hello")]
 
 
+class SineVoice:
+    """Speaks a tone of 240 ms a word. A codec for speech takes constant samples away; a sine it keeps."""
+
+    def speak(self, text: str, *, voice: str, speed: float) -> Iterator[Spoken]:
+        words = [word + " " for word in text.split()]
+        yield Spoken(
+            sine(WORD_SAMPLES * len(words), level=7_000),
+            tuple((word, index * WORD_SAMPLES) for index, word in enumerate(words)),
+        )
+
+
+def sine(samples: int, *, level: int) -> bytes:
+    """Return whole periods of 400 Hz, so that one piece goes on where the last one ended."""
+    wave = level * np.sin(np.arange(samples) * (2 * np.pi * 400 / RATE))
+    return bytes(wave.astype("<i2"))
+
+
 class SeenUpstream(MemoryUpstream[Capabilities]):
     """An engine in memory that keeps what it was sent, audio left out."""
 
     def __init__(self) -> None:
-        super().__init__(scripted(answer), capabilities=Capabilities(is_engine=True, word_times=True))
+        parts = scripted(answer, voice=SineVoice())
+        super().__init__(parts, capabilities=Capabilities(is_engine=True, word_times=True))
         self.seen: list[dict[str, Any]] = []
 
     def send(self, event: Mapping[str, Any]) -> None:
