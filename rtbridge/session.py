@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+from agents.models.interface import Model
+
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import asks, journal
 from rtbridge.core.call import Call, Hangup, Note, Plan, ToCaller, ToUpstream
@@ -52,6 +54,7 @@ class Session:
         settings: Settings,
         record: Record,
         new_id: NewId,
+        text_model: Callable[[str], Model] | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._time = loop.time
@@ -74,7 +77,10 @@ class Session:
         )
         self.call = Call(self._plan, new_id=new_id, now=self._opened_s)
         self._model = BridgeModel(self._ask)
-        context = scenario.new_context(call_id=call_id, agent=agent, transcript=self._transcript)
+        of_call: dict[str, Any] = {"transcript": self._transcript, "note": self._note}
+        if text_model is not None:
+            of_call["text_model"] = text_model
+        context = scenario.new_context(call_id=call_id, agent=agent, **of_call)
         self._agents = BridgeSession(
             self._model,
             scenario.agents[agent],
@@ -224,6 +230,11 @@ class Session:
             self._record(self._plan.call_id, round((self._time() - self._opened_s) * 1000), refused)
             return
         self._leg.send(text)
+
+    def _note(self, entry: journal.Entry) -> None:
+        """Take what a tool wants in the journal."""
+        self.call.note(entry)
+        self._act()
 
     def _transcript(self) -> list[tuple[str, str]]:
         """Return (who, what was heard) of each message so far, for tools."""

@@ -10,12 +10,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.models.interface import Model
+
+from rtbridge.core.journal import Entry
+
 Said = tuple[str, str]
 """(who, what was heard of it); who is an agent's name or `user`."""
 
 
 def _nothing_yet() -> Sequence[Said]:
     return ()
+
+
+def _no_text_model(name: str) -> Model:
+    raise LookupError(f"this call has no text endpoint to find the model {name!r} at")
+
+
+def _nobody_listens(entry: Entry) -> None:
+    """Drop what a tool notes outside a call."""
 
 
 @dataclass(slots=True)
@@ -26,4 +38,6 @@ class CallContext:
     agent: str  # who speaks now; handoffs move it
     call_id: str = ""
     transcript: Callable[[], Sequence[Said]] = _nothing_yet  # what was said so far, in order, as heard
+    text_model: Callable[[str], Model] = _no_text_model  # by name, at the call's text endpoint
+    note: Callable[[Entry], None] = _nobody_listens  # into the call's journal
     state: dict[str, Any] = field(default_factory=dict)  # the scenario's own

@@ -13,7 +13,7 @@ import importlib.util
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from agents.realtime import RealtimeAgent, RealtimeSessionModelSettings
 
-from rtbridge.agents.context import CallContext, Said
+from rtbridge.agents.context import CallContext
 from rtbridge.agents.graph import build, unreachable
 from rtbridge.agents.tools import DEFAULT_TIMEOUT_S
 from rtbridge.errors import ScenarioError
@@ -72,12 +72,13 @@ class Scenario:
         *,
         call_id: str = "",
         agent: str | None = None,
-        transcript: Callable[[], Sequence[Said]] = tuple,
+        **of_call: Any,
     ) -> CallContext:
-        """Return a fresh context for one call that starts at `agent` (the scenario's start when None)."""
-        return CallContext(
-            scenario_id=self.id, agent=agent or self.start, call_id=call_id, transcript=transcript
-        )
+        """Return a fresh context for one call that starts at `agent` (the scenario's start when None).
+
+        `of_call` are the fields of CallContext that the call itself gives: transcript, text_model, note.
+        """
+        return CallContext(scenario_id=self.id, agent=agent or self.start, call_id=call_id, **of_call)
 
 
 def default_root() -> Path:

@@ -212,6 +212,7 @@ class ToolStarted(Entry):
     call_id: str
     name: str
     arguments: str  # JSON text as the model wrote it
+    by: str | None = None  # the text agent that called it; None for the agent of the call itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,7 @@ class ToolEnded(Entry):
     arguments: str
     output: str
     took_ms: int
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
