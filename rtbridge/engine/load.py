@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from rtbridge.core.pcm import RATE, silence
 from rtbridge.engine import models
@@ -33,6 +34,7 @@ class Models:
     meaning: Meaning
 
 
+CACHE_DIR: Final = Path.home() / ".cache" / "rtbridge"  # may be deleted at any time
 _loaded: dict[Path | None, Models] = {}
 _lock = threading.Lock()
 
@@ -45,7 +47,7 @@ def load_models(model_dir: Path | None = None) -> Models:
                 load_silero(model_dir),
                 load_moonshine(model_dir),
                 load_hibari(model_dir),
-                load_meaning(model_dir),
+                load_meaning(model_dir, CACHE_DIR),
             )
             SileroVad(fresh.silero, VadConfig()).feed(silence(RATE // 10))
             spoken = b"".join(s.pcm for s in fresh.voice.speak("Hello, haikuish.", voice="sage", speed=1.0))

