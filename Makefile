@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 SYSTEM := .venv/.system
+STOCK := tests/browser/stock/node_modules/.package-lock.json
 
 # What only the tests need from the system: a browser, other voices than the engine's, and recorded human speech.
 SOUNDS := /usr/share/asterisk/sounds/en_US_f_Allison
@@ -31,14 +32,14 @@ test-core: $(INSTALLED)
 	COVERAGE_FILE=.coverage.core $(BIN)/coverage run -m pytest -q tests/core
 	COVERAGE_FILE=.coverage.core $(BIN)/coverage report --include='rtbridge/core/*' --show-missing --skip-covered --fail-under=100
 
-test-rest: $(INSTALLED) $(SYSTEM)
+test-rest: $(INSTALLED) $(SYSTEM) $(STOCK)
 	COVERAGE_FILE=.coverage.rest $(BIN)/coverage run -m pytest tests --ignore=tests/core
 
 bench: $(INSTALLED)
 	$(BIN)/rtbridge bench media $(ARGS)
 
 # The same tests with full counts; what they measured is written to accept/.
-accept: $(INSTALLED) $(SYSTEM)
+accept: $(INSTALLED) $(SYSTEM) $(STOCK)
 	RTBRIDGE_ACCEPT=1 $(BIN)/python -m pytest tests $(ARGS)
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -50,7 +51,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 $(SYSTEM): | $(INSTALLED)
 	@missing=; \
-	for program in chromium flite espeak-ng; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	for program in chromium flite espeak-ng npm; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \
 	test -d $(SOUNDS) || missing="$$missing asterisk-core-sounds-en-wav"; \
 	test -d /usr/share/fonts/truetype/dejavu || missing="$$missing fonts-dejavu-core"; \
@@ -65,6 +66,11 @@ $(SYSTEM): | $(INSTALLED)
 	fi
 	@touch $@
 
+# Browser clients written by others, called unchanged by a test.
+$(STOCK): tests/browser/stock/package-lock.json | $(SYSTEM)
+	npm ci --prefix tests/browser/stock --no-audit --no-fund
+	@touch $@
+
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-annotate --extra engine --extra fast --extra dev --output-file requirements.lock pyproject.toml
@@ -73,4 +79,4 @@ env-sample: $(INSTALLED)
 	$(BIN)/rtbridge doctor --env-sample > .env.sample
 
 clean:
-	rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache out accept build dist htmlcov
+	rm -rf .venv tests/browser/stock/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache out accept build dist htmlcov
