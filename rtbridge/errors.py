@@ -58,9 +58,7 @@ class PeerError(RtbridgeError):
 
     def as_body(self) -> dict[str, dict[str, str | None]]:
         """Return the JSON body in OpenAI's error shape."""
-        return {
-            "error": {"type": self.type, "code": self.code, "message": self.message, "param": self.param}
-        }
+        return {"error": {"type": self.type, "code": self.code, "message": self.message, "param": self.param}}
 
 
 class BadRequest(PeerError):

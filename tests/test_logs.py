@@ -9,7 +9,6 @@ import warnings
 from typing import Any
 
 import pytest
-import structlog
 
 from rtbridge import logs
 from rtbridge.core.journal import (
@@ -38,16 +37,6 @@ class Lines:
     @property
     def json(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.text.splitlines()]
-
-
-@pytest.fixture(autouse=True)
-def _put_the_log_back() -> Any:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
-    logging.captureWarnings(False)
 
 
 def test_an_entry_is_one_line_with_its_event_its_call_and_its_fields() -> None:
