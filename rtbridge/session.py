@@ -91,7 +91,7 @@ class Session:
 
     async def run(self) -> str:
         """Carry the call; close both legs; return why it ended. Raises CancelledError and bugs only."""
-        reason = "ended"
+        reason = "internal error"  # what a bug leaves it at
         self._leg.attach(pull=self._pull, hear=self._hear)
         try:
             async with AsyncExitStack() as legs:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import structlog
+from agents.models.interface import Model
 
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core.leg import CallerLeg
@@ -70,12 +71,14 @@ class Switchboard:
         scenarios: Mapping[str, Scenario],
         dial: Callable[[], Upstream],
         record: Record,
+        text_model: Callable[[str], Model] | None = None,
     ) -> None:
+        """`text_model` finds a text model by name for supervisors and classifiers; without it there is none."""
         self.scenarios = scenarios
-        self.ended: Counter[str] = Counter()  # calls by end reason, for /metrics
         self._settings = settings
         self._dial = dial
         self._record = record
+        self._text_model = text_model
         self._running: dict[str, _Running] = {}
         self._places: Counter[str] = Counter()  # by principal
         self._draining = False
@@ -159,6 +162,7 @@ class Switchboard:
             settings=self._settings,
             record=self._record,
             new_id=random_id,
+            text_model=self._text_model,
         )
         reservation.take()
         self._running[call_id] = _Running(session, leg)
@@ -185,16 +189,14 @@ class Switchboard:
 
     async def _carry(self, call_id: str, session: Session, principal: str) -> None:
         try:
-            reason = await session.run()
+            await session.run()
         except Exception as bug:  # noqa: BLE001 - the border: a bug ends its own call and no other
-            reason = "internal error"
             _log.exception("session.failed", call_id=call_id, error=type(bug).__name__)
         finally:
             del self._running[call_id]
             self._release(principal)
             if not self._running:
                 self._empty.set()
-        self.ended[reason] += 1
 
     def _release(self, principal: str) -> None:
         self._places[principal] -= 1
