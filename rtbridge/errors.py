@@ -22,6 +22,7 @@
     ├── ReplayError              a replay that could not be carried out: no bridge, no clock left, no parts
     ├── MissingPart              a model file or optional package of the engine that is not there
     ├── SettingsError            a setting that cannot be obeyed
+    ├── Refused                  a tool or handoff that must not be done now; the model is told why
     └── Closed                   the thing was closed; using it again is a bug of ours
 
 Anything else that escapes is a bug.
@@ -163,6 +164,10 @@ class MissingPart(RtbridgeError):
 
 class SettingsError(RtbridgeError):
     """A setting that cannot be obeyed."""
+
+
+class Refused(RtbridgeError):
+    """A tool or handoff that must not be done now, and was not begun; its message tells the model what to do first."""
 
 
 class Closed(RtbridgeError):

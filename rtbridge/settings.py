@@ -120,6 +120,22 @@ class Settings(BaseSettings):
     tool_timeout_s: float = Field(
         default=8.0, gt=0, description="Seconds a tool may take unless it says otherwise."
     )
+    effects_path: str = Field(
+        default="",
+        description="SQLite file that records effects, so that a crash repeats none; empty is memory only.",
+    )
+    supervisor_model: str = Field(
+        default="gpt-4.1", description="Text model of supervisors that name none themselves."
+    )
+    supervisor_timeout_s: float = Field(
+        default=6.0, gt=0, description="Seconds a supervisor may think; then the agent says so and goes on."
+    )
+    moderation_model: str = Field(
+        default="gpt-4o-mini", description="Text model that judges what agents and callers say."
+    )
+    moderation_timeout_s: float = Field(
+        default=1.5, gt=0, description="Seconds a judgement may take; then what was said counts as unchecked."
+    )
 
     # engine
     engine_port: int = Field(
@@ -133,6 +149,9 @@ class Settings(BaseSettings):
     )
     brain_model: str = Field(default="", description="Model name for brain_url.")
     brain_api_key: SecretStr | None = Field(default=None, description="Key for brain_url.")
+    moderation_words: Path | None = Field(
+        default=None, description="File of more words for the engine's moderation, tried before its own."
+    )
 
     # log
     log_format: Literal["auto", "pretty", "json"] = Field(

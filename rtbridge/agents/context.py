@@ -12,6 +12,7 @@ from typing import Any
 
 from agents.models.interface import Model
 
+from rtbridge.agents.effect_book import EffectBook
 from rtbridge.core.journal import Entry
 
 Said = tuple[str, str]
@@ -40,4 +41,8 @@ class CallContext:
     transcript: Callable[[], Sequence[Said]] = _nothing_yet  # what was said so far, in order, as heard
     text_model: Callable[[str], Model] = _no_text_model  # by name, at the call's text endpoint
     note: Callable[[Entry], None] = _nobody_listens  # into the call's journal
+    supervisor_model: str = "gpt-4.1"  # of the settings, for supervisors that name none
+    supervisor_timeout_s: float = 6.0  # of the settings: how long a supervisor's whole run may take
+    effects: EffectBook = field(default_factory=EffectBook)  # what was done once; in memory unless given
+    moderation_model: str = "gpt-4o-mini"  # of the settings, for guardrails that name none
     state: dict[str, Any] = field(default_factory=dict)  # the scenario's own

@@ -2,7 +2,8 @@
 
 Before: arguments that do not fit the schema are answered with an error that names the field, and the tool does
 not run. During: plain functions work in threads, and nothing runs longer than its timeout. After: a result of any
-type becomes JSON of at most 8 KiB, and an exception becomes an error that says nothing of its inside.
+type becomes JSON of at most 8 KiB, and an exception becomes an error that says nothing of its inside, but for
+Refused, whose words are meant for the model.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pydantic import BaseModel
 
 from agents import FunctionTool
 from rtbridge.agents.arguments import check_arguments
+from rtbridge.errors import Refused
 
 DEFAULT_TIMEOUT_S: Final = 8.0
 MAX_OUTPUT_BYTES: Final = 8 * 1024
@@ -50,6 +52,9 @@ def guarded(tool: FunctionTool, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Func
         try:
             async with asyncio.timeout(limit_s) as limit:
                 return bounded(await _run(inner, ctx, arguments))
+        except Refused as no:
+            log.info("tool.refused", tool=tool.name, field="", problem="refused by the scenario")
+            return refused(str(no))
         except Exception as error:  # noqa: BLE001 - the border to code of the scenario, which may raise anything
             if isinstance(error, TimeoutError) and limit.expired():
                 log.warning("tool.timed_out", tool=tool.name, timeout_s=limit_s)
@@ -93,6 +98,11 @@ def bounded(result: Any) -> str:
     if size <= MAX_OUTPUT_BYTES and len(whole.encode(errors="replace")) <= MAX_OUTPUT_BYTES:
         return whole.encode(errors="replace").decode()
     return _cut(whole)
+
+
+def refused(message: str, *, kind: str = "refused") -> str:
+    """Return the output of a tool or handoff that was not done: an error the model can act on."""
+    return _error(kind, message)
 
 
 def _json_chunks(result: Any) -> Iterator[str]:

@@ -34,6 +34,7 @@ from agents.realtime import (
 )
 
 from rtbridge.core.asks import Ask, ConfigureSession, StopSpeaking, ToolOutput, UserText
+from rtbridge.errors import Refused
 from rtbridge.upstream.normalize import normalize
 from rtbridge.upstream.port import WireEvent
 from rtbridge.upstream.wire import wire_session
@@ -162,8 +163,9 @@ class BridgeSession(RealtimeSession):
 
     Differs from RealtimeSession in two ways. A tool call that fails in a place where the SDK gives up (a raising
     guardrail, on_handoff, is_enabled or instructions function) is answered with an error instead of ending the
-    session, and one that waits for an approval for too long is refused. Session events go to `tell` at once
-    instead of into an unbounded queue, so `async for` over it yields nothing.
+    session (in its own words when on_handoff raises Refused), and one that waits for an approval for too long is
+    refused. Session events go to `tell` at once instead of into an unbounded queue, so `async for` over it yields
+    nothing.
     """
 
     def __init__(
@@ -208,6 +210,11 @@ class BridgeSession(RealtimeSession):
     async def _handle_tool_call(self, event: RealtimeModelToolCallEvent, **routing: Any) -> None:
         try:
             await super()._handle_tool_call(event, **routing)
+        except Refused as no:  # a handoff that must not be made now; the agent that asked for it goes on
+            log.info("handoff.refused", call_id=event.call_id, name=event.name)
+            refusal = {"error": {"type": "refused", "message": str(no)}}
+            self._bridge.answer(event.call_id, json.dumps(refusal, ensure_ascii=False))
+            return
         except Exception as error:  # noqa: BLE001 - a tool task's border: user code may raise anything
             log.error("tool.failed", call_id=event.call_id, name=event.name, error=type(error).__name__)
             self._bridge.answer(
