@@ -119,7 +119,7 @@ async def test_bombs_are_refused_in_five_milliseconds(tmp_path: Path, keep_figur
 async def test_offers_that_nobody_follows_are_reaped_at_the_connect_timeout(
     tmp_path: Path, count: Count, keep_figures: Keep
 ) -> None:
-    number, timeout_s = count(20, 500), (15.0 if ACCEPT else 1.0)
+    number, timeout_s = count(20, 500), (15.0 if ACCEPT else 0.5)
     async with live(tmp_path, connect_timeout_s=timeout_s, max_calls=number) as bridge:
         baseline = await bridge.warm(CHROMIUM)
         bridge.journal.clear()
