@@ -42,7 +42,7 @@ def effect(
     kind: Effect,
     *,
     confirmation: Callable[[CallContext, Arguments], str] | None = None,
-    require: Callable[[CallContext, Arguments], None] | None = None,
+    require: Callable[[CallContext, Arguments], Awaitable[None] | None] | None = None,
     look_up: Callable[[CallContext, Arguments], Awaitable[Any]] | None = None,
 ) -> Callable[[FunctionTool], FunctionTool]:
     """Declare what a tool does to the world; see the module. Returns a copy of the tool.
@@ -61,8 +61,9 @@ def effect(
         async def invoke(ctx: ToolContext[Any], arguments: str) -> Any:
             context = ctx.context
             given = json.loads(arguments or "{}")
-            if require is not None:
-                require(context, given)
+            asked = require(context, given) if require else None
+            if asked is not None:
+                await asked
             if kind != "effectful":
                 return await inner.on_invoke_tool(ctx, arguments)
             book = getattr(context, "effects", None)
