@@ -24,13 +24,13 @@ scenario's `agents.py` and is used only by the embedded engine. Its parts, all o
     in = ["offered"]                            # states in which it can be meant; everywhere when absent
     grammar = "yes"                             # "yes" or "no": short answers are recognised without examples
     examples = ["yes please", ...]              # matched by meaning
-    needs = ["phone"]                           # slots asked for, one after the other, before it acts
+    needs = ["phone"]                           # slots taken from the utterance or asked for, before it acts
     pick = { bank = "haiku", by = "topic" }     # chooses an entry: {picked} in lines; said before is not chosen again
     say = ["One moment.", ...]                  # variants; never the one that was just said
     say_unmatched = [...]                       # in place of `say` when nothing in the bank is about it
     repeat = true                               # says again what was said last, after `say`
     call = "lookupOrders"                       # a tool, or a handoff "transfer_to_<agent>", after `say`
-    arguments = { phoneNumber = "{phone}" }     # values may hold {slot}; "{slot}" alone keeps its type
+    arguments = { phoneNumber = "{phone}" }     # values may hold {slot} and {heard}; "{slot}" alone keeps its type
     goto = "done"                               # the state after it
 
     [agents.NAME.slots.phone]
@@ -43,9 +43,9 @@ scenario's `agents.py` and is used only by the embedded engine. Its parts, all o
     again = ["I need ten digits."]              # what came did not fit (`ask` when absent)
     confirm = ["I have {phone}. Right?"]        # read back; yes goes on, no or a new value starts over
 
-    [[agents.NAME.replies]]                     # what is said of a tool's result; the first that fits
+    [[agents.NAME.replies]]                     # what is said of a tool's result; the first that fits and can be said
     tool = "lookupOrders"                       # needed
-    when = { "order.status" = "delivered" }     # paths into the result (JSON) and what must be there
+    when = { "order.status" = "delivered" }     # paths into the result (JSON) and what must be there; or "state"
     say = ["Your order {order.id} came."]       # {path} takes from the result, {slot} from what is known
     call = ... / arguments = ... / goto = ...   # as in an intent
 

@@ -19,7 +19,7 @@ from rtbridge.engine.bank import about, is_named
 from rtbridge.engine.brain_file import Act, Agent, BrainFile, Entry, Intent
 from rtbridge.engine.heard import leaning, yes_no
 from rtbridge.engine.intent import Matcher
-from rtbridge.engine.lines import choose, fill_all, look_up
+from rtbridge.engine.lines import choose, fill, fill_all, look_up
 from rtbridge.engine.meaning import Meaning
 from rtbridge.engine.reading import json_or_text
 from rtbridge.engine.results import plain_result
@@ -38,7 +38,9 @@ class Memory:
     told: tuple[str, ...] = ()  # bank entries told
     misses: int = 0  # turns not understood in a row
     turns: int = 0
+    heard: str = ""  # the caller's last turn
     last: str = ""  # what was said last, without what introduced a repetition
+    used: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # lines -> which of them was said last
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Dialog:
 
     def hear(self, memory: Memory, text: str) -> Step:
         """Take the caller's turn `text`."""
-        memory = replace(memory, turns=memory.turns + 1)
+        memory = replace(memory, turns=memory.turns + 1, heard=text)
         return (
             self._confirmed(memory, text)
             or self._slot_told(memory, text)
@@ -105,9 +107,13 @@ class Dialog:
     def get(self, memory: Memory, tool: str, output: str) -> Step:
         """Take a tool's result."""
         result = json_or_text(output)
-        known = {**memory.facts, **(result if isinstance(result, dict) else {}), "result": result}
+        of_result = result if isinstance(result, dict) else {}
+        known = {"state": memory.state, **memory.facts, **of_result, "result": result}
         for reply in self.agent.replies:
-            if reply.tool == tool and all(look_up(path, known) == want for path, want in reply.when.items()):
+            fits = reply.tool == tool and all(
+                look_up(path, known) == want for path, want in reply.when.items()
+            )
+            if fits and _can_say(reply.act, known):
                 return self._act(memory, reply.act, known)
         return self._said(memory, plain_result(result))
 
@@ -157,8 +163,18 @@ class Dialog:
         return self._fill(memory, state.asks, value, state.then) if value else None
 
     def _meant(self, memory: Memory, text: str) -> Step | None:
-        match = self._matcher.match(text, memory.state)
-        return self._do(memory, match.intent) if match.intent else None
+        intent = self._matcher.match(text, memory.state).intent
+        if intent is None:
+            return None
+        found = {name: self._in_passing(name, text) for name in intent.needs}
+        told = {name: value for name, value in found.items() if value}
+        facts = {**memory.facts, **told}
+        return self._do(replace(memory, facts=facts, sure=memory.sure - told.keys()), intent)
+
+    def _in_passing(self, name: str, text: str) -> str | None:
+        """Return what a wish says of a slot that it needs: "my bill is high, my number is ..." needs no question."""
+        slot = self.agent.slots[name]
+        return slots.told(slot, text) or slots.asked_for(slot, text)
 
     def _text_whole(self, memory: Memory, text: str) -> Step | None:
         state = self.agent.states.get(memory.state)
@@ -174,7 +190,7 @@ class Dialog:
             return self._ask(memory, memory.asking, again=True)
         state = self.agent.states.get(memory.state)
         lines = state.lost if state and state.lost else self.agent.lost
-        line = choose(lines, memory.facts, turn=memory.misses, not_this=memory.last)
+        line = choose(lines, memory.facts, turn=memory.misses, not_this=(memory.last,))
         return Step(replace(memory, misses=memory.misses + 1, last=line), (parts.Say(line),))
 
     # what is done then
@@ -190,14 +206,14 @@ class Dialog:
         )
         slot = self.agent.slots[name]
         if slot.confirm:
-            line = choose(slot.confirm, filled.facts, turn=filled.turns, not_this=memory.last)
+            line = choose(slot.confirm, filled.facts, turn=filled.turns, not_this=(memory.last,))
             return replace(self._said(replace(filled, confirming=name, pending=then), line), intent=name)
         return self._do(filled, self._intents[then]) if then else Step(filled, (), name)
 
     def _ask(self, memory: Memory, name: str, *, again: bool) -> Step:
         slot = self.agent.slots[name]
         lines = (slot.again or slot.ask) if again else slot.ask
-        line = choose(lines, memory.facts, turn=memory.misses, not_this=memory.last)
+        line = choose(lines, memory.facts, turn=memory.misses, not_this=(memory.last,))
         return self._said(replace(memory, asking=name, misses=memory.misses + again), line)
 
     def _do(self, memory: Memory, intent: Intent) -> Step:
@@ -207,10 +223,14 @@ class Dialog:
             if name not in memory.facts:
                 return replace(self._ask(waiting, name, again=False), intent=intent.name)
             if slot.confirm and name not in memory.sure:
-                line = choose(slot.confirm, memory.facts, turn=memory.turns, not_this=memory.last)
+                line = choose(slot.confirm, memory.facts, turn=memory.turns, not_this=(memory.last,))
                 return replace(self._said(replace(waiting, confirming=name), line), intent=intent.name)
-        done = replace(memory, pending="", asking="", confirming="", misses=0)
-        return replace(self._act(done, intent.act, dict(memory.facts)), intent=intent.name)
+        act = intent.act
+        if act.call or act.goto or act.pick_bank:
+            memory = replace(memory, pending="", asking="", confirming="")
+        # Mere talk is an aside: "sorry, what?" takes nothing away from the question that was asked.
+        known = {"heard": memory.heard, **memory.facts}
+        return replace(self._act(replace(memory, misses=0), act, known), intent=intent.name)
 
     def _act(self, memory: Memory, act: Act, known: dict[str, Any]) -> Step:
         lines = act.say
@@ -221,7 +241,8 @@ class Dialog:
             lines = act.say if is_about else (act.say_unmatched or act.say)
         memory = replace(memory, state=act.goto or memory.state)
         acts: list[parts.Act] = []
-        line = choose(lines, known, turn=memory.turns, not_this=memory.last)
+        line = choose(lines, known, turn=memory.turns, not_this=(memory.last, memory.used.get(lines, "")))
+        memory = replace(memory, used={**memory.used, lines: line})
         if act.repeat:
             acts.append(parts.Say(f"{line}\n{memory.last}".strip()))
         elif line:
@@ -245,3 +266,8 @@ class Dialog:
             return entry, True
         general = [entry for entry in fresh if entry.any] or fresh
         return general[len(memory.told) % len(general)], False
+
+
+def _can_say(act: Act, known: Mapping[str, Any]) -> bool:
+    """Return whether a reply has something to say or do with what is known."""
+    return bool(not act.say or act.pick_bank or any(fill(line, known) is not None for line in act.say))

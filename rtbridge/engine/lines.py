@@ -60,13 +60,13 @@ def fill_all(value: Any, known: Mapping[str, Any]) -> Any:
     return value
 
 
-def choose(lines: Sequence[str], known: Mapping[str, Any], *, turn: int, not_this: str = "") -> str:
-    """Return the line of this `turn` that can be filled and is not `not_this`; "" when there is none.
+def choose(lines: Sequence[str], known: Mapping[str, Any], *, turn: int, not_this: Sequence[str] = ()) -> str:
+    """Return the line of this `turn` that can be filled and is none of `not_this`; "" when there is none.
 
-    The same turn gives the same line. The line just said is said again only if there is no other.
+    The same turn gives the same line. A line of `not_this`, said before, is said again only if there is no other.
     """
     usable = [filled for line in lines if (filled := fill(line, known)) is not None]
     if not usable:
         return ""
     rotated = [usable[(turn + i) % len(usable)] for i in range(len(usable))]
-    return next((line for line in rotated if line != not_this), rotated[0])
+    return next((line for line in rotated if line not in not_this), rotated[0])

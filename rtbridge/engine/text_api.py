@@ -16,6 +16,9 @@ from rtbridge.engine.usage import text_tokens
 from rtbridge.errors import BadRequest
 
 MAX_MESSAGES: Final = 2_000
+AGENT_LABEL: Final = (
+    "rtbridge_agent"  # in a request's metadata: "<scenario>/<agent>", whose lines shall answer
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +142,16 @@ def responses_question(body: Any) -> Question:
     return Question(
         messages,
         _tools(body),
-        str(body.get("model") or ""),
+        _model(body),
         _format(text.get("format"), "text.format"),
         bool(body.get("stream")),
     )
+
+
+def _model(body: Mapping[str, Any]) -> str:
+    """Return who is asked: the agent that our bridge's metadata names, else the model."""
+    metadata = s.nullable(s.any_object)(body.get("metadata"), "metadata") or {}
+    return str(metadata.get(AGENT_LABEL) or body.get("model") or "")
 
 
 def _message_of(item: dict[str, Any], path: str) -> dict[str, Any] | None:
