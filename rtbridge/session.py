@@ -15,6 +15,7 @@ from typing import Any
 
 from agents.models.interface import Model
 
+from rtbridge.agents.moderator import Moderator
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import asks, journal
 from rtbridge.core.call import Call, Hangup, Note, Plan, ToCaller, ToUpstream
@@ -77,10 +78,22 @@ class Session:
         )
         self.call = Call(self._plan, new_id=new_id, now=self._opened_s)
         self._model = BridgeModel(self._ask)
-        of_call: dict[str, Any] = {"transcript": self._transcript, "note": self._note}
+        of_call: dict[str, Any] = {
+            "transcript": self._transcript,
+            "note": self._note,
+            "moderation_model": settings.moderation_model,
+        }
         if text_model is not None:
             of_call["text_model"] = text_model
         context = scenario.new_context(call_id=call_id, agent=agent, **of_call)
+        self._moderator = Moderator(
+            scenario.guardrails,
+            context=context,
+            agent=lambda: scenario.agents[self.call.agent],
+            note=self._note,
+            timeout_s=settings.moderation_timeout_s,
+            now=self._time,
+        )
         self._agents = BridgeSession(
             self._model,
             scenario.agents[agent],
@@ -95,8 +108,9 @@ class Session:
         self._leg.attach(pull=self._pull, hear=self._hear)
         try:
             async with AsyncExitStack() as legs:
-                legs.push_async_callback(self._close, self._leg.close)
+                # In reverse: the leg first, since it hears until it is closed and the upstream takes what it hears.
                 legs.push_async_callback(self._close, self._upstream.close)
+                legs.push_async_callback(self._close, self._leg.close)
                 try:
                     reason = await self._carry()
                 finally:
@@ -117,6 +131,7 @@ class Session:
                 tasks.create_task(self._read_leg(), name="leg")
                 tasks.create_task(self._read_upstream(), name="upstream")
                 tasks.create_task(self._keep_time(), name="time")
+                tasks.create_task(self._moderator.run(), name="moderation")
                 tasks.create_task(self._await_hangup(), name="hangup")
         except* (_Ended, RtbridgeError) as end:
             reason = str(_first(end))
@@ -204,8 +219,10 @@ class Session:
                     self._upstream.send(event)
                 case ToCaller(event):
                     self._tell(event)
+                    self._moderator.told(event)
                 case Note(entry):
                     self._write(entry)
+                    self._moderator.noted(entry)
                 case Hangup(reason):
                     self.hangup(reason)
         if acted:

@@ -13,6 +13,7 @@ from typing import Any
 
 Wire = dict[str, Any]
 
+MAX_EVENT_ID_CHARS = 512  # what OpenAI takes
 MAX_TEXT_CHARS = 16_000  # of one typed message
 MAX_MESSAGE_BYTES = 65_536  # of one event towards the caller
 
@@ -98,6 +99,10 @@ def read(text: str) -> Wire:
     event_id = event.get("event_id")
     if event_id is not None and not isinstance(event_id, str):
         raise Refused("invalid_type", "event_id must be a string", param="event_id")
+    if event_id is not None and len(event_id) > MAX_EVENT_ID_CHARS:
+        raise Refused(
+            "invalid_value", f"event_id is longer than {MAX_EVENT_ID_CHARS} characters", param="event_id"
+        )
     kind = event.get("type")
     if not isinstance(kind, str):
         raise Refused("missing_required_parameter", "the event has no type", event_id=event_id, param="type")
@@ -115,7 +120,10 @@ def read(text: str) -> Wire:
         json.dumps(event, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise Refused(
-            "invalid_text", "the event holds half a surrogate pair; send whole characters", kind=kind
+            "invalid_text",
+            "the event holds half a surrogate pair; send whole characters",
+            kind=kind,
+            event_id=event_id,
         ) from None
     return event
 

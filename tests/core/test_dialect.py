@@ -50,6 +50,16 @@ def test_a_refusal_becomes_an_error_event_that_bears_the_clients_event_id() -> N
     assert event["error"]["param"] == "type"
 
 
+def test_a_refusal_for_broken_text_bears_the_event_id_too() -> None:
+    assert refusal(r'{"type": "response.cancel", "event_id": "c1", "x": "\ud83d"}').event_id == "c1"
+
+
+def test_an_event_id_that_would_not_fit_into_an_answer_is_refused() -> None:
+    refused = refusal('{"type": "response.cancel", "event_id": "' + "c" * 513 + '"}')
+    assert (refused.code, refused.event_id) == ("invalid_value", None)
+    assert "512" in refused.message
+
+
 def test_an_event_on_the_list_passes_as_it_is() -> None:
     assert dialect.read('{"type": "response.cancel", "event_id": "c"}') == {
         "type": "response.cancel",
