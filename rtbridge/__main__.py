@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rtbridge.core.journal import Entry
     from rtbridge.engine.parts import EngineParts
     from rtbridge.upstream.port import Upstream
+    from rtbridge.upstream.text import TextModels
 
 _FLAGS = ("host", "port", "upstream", "scenarios", "log_format", "log_level")
 
@@ -114,6 +115,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 async def _serving(settings: Settings) -> None:
+    import agents
     from rtbridge.agents.scenario import default_root, load_scenarios
     from rtbridge.rtc import private
     from rtbridge.rtc.config import PeerConfig
@@ -123,6 +125,7 @@ async def _serving(settings: Settings) -> None:
     from rtbridge.server.ops import Metrics
     from rtbridge.switchboard import Switchboard
 
+    agents.set_tracing_disabled(not settings.tracing)
     private.self_test()
     config = PeerConfig.of(settings)
     root = settings.scenarios or default_root()
@@ -135,9 +138,11 @@ async def _serving(settings: Settings) -> None:
         metrics.record(call_id, at_ms, entry)
 
     async with AsyncExitStack() as stack:
-        dial, demo = await _upstream(settings, root, stack)
+        dial, text_model, demo = await _upstream(settings, root, stack)
         board = await stack.enter_async_context(
-            Switchboard(settings=settings, scenarios=scenarios, dial=dial, record=record)
+            Switchboard(
+                settings=settings, scenarios=scenarios, dial=dial, record=record, text_model=text_model
+            )
         )
         bridge = Bridge(
             settings,
@@ -158,18 +163,21 @@ async def _serving(settings: Settings) -> None:
 
 async def _upstream(
     settings: Settings, root: Path, stack: AsyncExitStack
-) -> tuple[Callable[[], Upstream], bool]:
-    """Return how to dial the upstream that the settings name, and whether it is the embedded engine."""
+) -> tuple[Callable[[], Upstream], TextModels | None, bool]:
+    """Return how to dial the settings' upstream, where its text models are, and whether it is the engine."""
     from rtbridge.upstream.dial import dial_openai, dial_url
     from rtbridge.upstream.port import Capabilities
+    from rtbridge.upstream.text import openai_text_models
 
+    text_models = openai_text_models(settings) if settings.openai_api_key else None
     if settings.upstream.startswith(("ws://", "wss://")):
         key = settings.upstream_api_key
         url, secret = settings.upstream, key.get_secret_value() if key else ""
-        return lambda: dial_url(url, model=settings.model, api_key=secret), False
+        return lambda: dial_url(url, model=settings.model, api_key=secret), text_models, False
     if settings.upstream == "openai" or (settings.upstream == "auto" and settings.openai_api_key):
-        return lambda: dial_openai(settings), False
+        return lambda: dial_openai(settings), text_models, False
     parts = await asyncio.to_thread(_load_engine, settings, root)
+    from rtbridge.agents.local_text import LocalTextModel
     from rtbridge.engine.server import serving
 
     running = await stack.enter_async_context(serving(parts))
@@ -178,7 +186,11 @@ async def _upstream(
         "engine.started", url=running.realtime_url, because=why, note="demo voices and offline lines"
     )
     capabilities = Capabilities(is_engine=True, word_times=True)
-    return lambda: dial_url(running.realtime_url, capabilities=capabilities), True
+    return (
+        lambda: dial_url(running.realtime_url, capabilities=capabilities),
+        lambda name: LocalTextModel(parts.text, name),
+        True,
+    )
 
 
 def _load_engine(settings: Settings, brains: Path | None) -> EngineParts:
@@ -195,6 +207,7 @@ def _load_engine(settings: Settings, brains: Path | None) -> EngineParts:
         brain_url=settings.brain_url,
         brain_model=settings.brain_model,
         brain_api_key=key.get_secret_value() if key else None,
+        moderation_words=settings.moderation_words,
     )
 
 

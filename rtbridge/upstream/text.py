@@ -1,0 +1,22 @@
+"""Text models beside the Realtime upstream, for supervisors and classifiers: the same API, the same key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agents.models.interface import Model
+from agents.models.openai_responses import OpenAIResponsesModel
+from openai import AsyncOpenAI
+
+from rtbridge.settings import Settings
+
+TextModels = Callable[[str], Model]
+"""`find(name)`: a text model of the Agents SDK by its name."""
+
+
+def openai_text_models(settings: Settings) -> TextModels:
+    """Return the text models of the OpenAI API of `settings`; one client, made when it is first needed."""
+    key = settings.openai_api_key
+    assert key is not None, "asked for only with a key"
+    client = AsyncOpenAI(api_key=key.get_secret_value(), base_url=settings.openai_base_url)
+    return lambda name: OpenAIResponsesModel(name, client)
