@@ -357,8 +357,11 @@ def in_a_process_of_its_own(path: Path, world: Path, kill_at: str) -> int:
             file.write("x")
         return "done"
 
-    async def look_up() -> Any:
+    def seen() -> Any:
         return "done" if world.exists() else NOT_DONE
+
+    async def look_up() -> Any:
+        return seen()
 
     book = EffectBook(path, at=at)
     answer = asyncio.run(book.once(call_id="c", tool="t", arguments={}, act=act, look_up=look_up))
