@@ -153,7 +153,7 @@ def _problems(agent: Agent) -> Iterator[str]:
         yield f"{who}: MCP servers are not started by the bridge; wrap what it needs in function tools"
     if agent.output_guardrails:
         # Silence would be worse: the author believes that something is checked.
-        yield f"{who}: the bridge does not run output_guardrails of agents; take them out"
+        yield f"{who}: the bridge runs no output_guardrails of agents; put them into the module's `guardrails`"
 
 
 def _duplicates(agent: Agent) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Scenarios: found, loaded, checked and drawn.
 
 A scenario is a folder with an `agents.py`: plain openai-agents objects, a docstring whose first line is the title
-in menus, `start` for the agent that answers the call, and optionally `company` and `voice`. Beside it lie
+in menus, `start` for the agent that answers the call, and optionally `company`, `voice` and `guardrails`. Beside it lie
 `brain.toml` (lines for the embedded engine) and `stories/`. A scenario that cannot be served is not loaded: the
 ScenarioError says in which file and line, what is wrong, and what to do.
 """
@@ -21,8 +21,10 @@ from typing import Any, Final
 
 from agents.realtime import RealtimeAgent, RealtimeSessionModelSettings
 
+from agents import InputGuardrail, OutputGuardrail
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.graph import build, unreachable
+from rtbridge.agents.moderation import Guardrail, default_guardrails
 from rtbridge.agents.tools import DEFAULT_TIMEOUT_S
 from rtbridge.errors import ScenarioError
 
@@ -44,6 +46,7 @@ class Scenario:
     company: str | None
     handoffs: Mapping[str, str]  # tool name -> agent name
     voice: str = DEFAULT_VOICE
+    guardrails: tuple[Guardrail, ...] = ()  # run by the bridge on what agents and callers say
     notes: tuple[str, ...] = field(default=())  # problems that do not stop it from being served
 
     def session_settings(self, model: str = "") -> RealtimeSessionModelSettings:
@@ -138,6 +141,7 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
     if not title:
         problems.append("it has no docstring; its first line is the scenario's title in menus")
     company, voice = (_optional_text(module, name, problems) for name in ("company", "voice"))
+    guardrails = _guardrails(module, company, problems)
     if problems:
         raise ScenarioError("\n".join(f"{entry}: {problem}" for problem in problems))
     return Scenario(
@@ -149,6 +153,7 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
         company=company,
         handoffs=graph.handoffs,
         voice=voice or DEFAULT_VOICE,
+        guardrails=guardrails,
         notes=tuple(
             f"{entry}: no handoff leads to the agent {name!r}, so no call can start at it or reach it"
             for name in unreachable(start, vars(module))
@@ -212,6 +217,21 @@ def _optional_text(module: ModuleType, name: str, problems: list[str]) -> str | 
         problems.append(f"`{name}` is a {type(value).__name__}; make it a string or leave it out")
         return None
     return value
+
+
+def _guardrails(module: ModuleType, company: str | None, problems: list[str]) -> tuple[Guardrail, ...]:
+    """Return what the module's `guardrails` names; moderation in the company's name when it names nothing."""
+    given = getattr(module, "guardrails", None)
+    if given is None:
+        return default_guardrails(company)
+    named = tuple(given) if isinstance(given, list | tuple) else (given,)
+    for one in named:
+        if not isinstance(one, OutputGuardrail | InputGuardrail):
+            problems.append(
+                f"`guardrails` holds a {type(one).__name__}; put OutputGuardrail and InputGuardrail objects into it, "
+                "like rtbridge.agents.moderation.moderation_guardrail(company)"
+            )
+    return named
 
 
 def _import(entry: Path) -> ModuleType:

@@ -183,6 +183,24 @@ class ItemDeleted(Entry):
     item_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class GuardrailJudged(Entry):
+    """Where the checks of an item stand. A later entry of the same item replaces an earlier one.
+
+    `unchecked` is a classifier that failed or was too late: it says nothing about the words, and is no pass.
+    """
+
+    event = "guardrail.judged"
+    to_caller = True
+    item_id: str
+    state: str  # pending | pass | fail | unchecked
+    category: str | None = None  # OFFENSIVE | OFF_BRAND | VIOLENCE | NONE, or the name of a scenario's own guardrail
+    rationale: str | None = None
+    text: str | None = None  # what was checked: the sentence that failed, else the whole answer
+    latency_ms: int | None = None  # from the words' coming to the verdict
+    who: str = "agent"  # agent | caller
+
+
 # -- responses and agents ---------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class ResponseRequested(Entry):

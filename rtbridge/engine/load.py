@@ -15,6 +15,7 @@ from typing import Final
 from rtbridge.core.pcm import RATE, silence
 from rtbridge.engine import models
 from rtbridge.engine.brain import Brain, load_brains
+from rtbridge.engine.classify import WordList
 from rtbridge.engine.foreign import Foreigner
 from rtbridge.engine.meaning import Meaning, load_meaning
 from rtbridge.engine.parts import EngineParts, TextModel, VadConfig, Wits
@@ -63,11 +64,13 @@ def load_parts(
     brain_url: str = "",
     brain_model: str = "",
     brain_api_key: str | None = None,
+    moderation_words: Path | None = None,
 ) -> EngineParts:
     """Return an engine's parts, ready to use. Blocking: 1 to 3 s the first time in a process.
 
     `brains` is a folder of scenario folders with a `brain.toml` each. With `brain_url` a text endpoint
-    thinks in place of the offline lines. Raises MissingPart or ScenarioError.
+    thinks in place of the offline lines. `moderation_words` is a file that adds to what moderation.toml
+    knows. Raises MissingPart or ScenarioError.
     """
     files = load_brains(brains)
     loaded = load_models(model_dir)
@@ -79,7 +82,7 @@ def load_parts(
         wits = text = HttpWits(brain_url, brain_model, brain_api_key)
     else:
         wits = brain = Brain(files, loaded.meaning)
-        text = BrainText(brain, Foreigner(loaded.meaning))
+        text = BrainText(brain, Foreigner(loaded.meaning), {"moderation": WordList(moderation_words)})
         loaded.meaning.warm(brain.examples())
     return EngineParts(
         vad=lambda config: SileroVad(loaded.silero, config),

@@ -1,8 +1,9 @@
 """The offline text model behind `/v1/responses` and `/v1/chat/completions`.
 
 The same wits as in a call: a model name "<scenario>/<agent>" answers by that agent's lines, any other by
-the tools of the request. Structured answers are given by `classifiers`, one per schema name; a schema
-that no classifier is made for is refused, because made-up JSON would pass for a judgement.
+the tools of the request. Structured answers are given by `classifiers`, one per schema name, or per title where
+the name is not known: the Agents SDK calls every schema `final_output`. A schema that no classifier is made for is
+refused, because made-up JSON would pass for a judgement.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class BrainText:
         """Answer a chat; see `parts.TextModel.respond`. Raises BadRequest for a schema nobody can answer."""
         if response_format and response_format.get("type") == "json_schema":
             name = str(response_format.get("name") or "")
+            if name not in self._classifiers:
+                name = str((response_format.get("schema") or {}).get("title") or name)
             if name not in self._classifiers:
                 raise BadRequest(
                     f"the offline engine has no answer in the shape {name!r}; "

@@ -252,7 +252,7 @@ def test_files_beside_it_can_be_imported_and_are_read_anew(write: Write) -> None
         ),
         (
             "start = RealtimeAgent(name='a', instructions='x', output_guardrails=[object()])",
-            r"agent 'a': the bridge does not run output_guardrails of agents; take them out",
+            r"agent 'a': the bridge runs no output_guardrails of agents; put them into the module.s `guardrails`",
         ),
         (
             "start = RealtimeAgent(name='a', instructions='x')\ncompany = 7",
