@@ -1,0 +1,219 @@
+"""The tools of the four agents: names and arguments are the wire's, what is allowed is verification.py's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from agents import RunContextWrapper, function_tool
+from rtbridge.agents.context import CallContext
+from rtbridge.agents.effects import NOT_DONE, caller_turn, effect
+from rtbridge.errors import Refused
+
+from .data import OFFER_ID, ORDERS, POLICY, SALES, TODAY, ordered_item, sale
+from .returns_desk import judge
+from .verification import (
+    ADDRESS_SAVED,
+    AUTHENTICATED,
+    OFFER_ANSWERED,
+    address_confirmed,
+    identity_confirmed,
+    offer_answered,
+    require_verified,
+)
+
+Context = RunContextWrapper[CallContext]
+Phone = Annotated[
+    str,
+    Field(
+        description="The caller's phone number, formatted (xxx) xxx-xxxx.", pattern=r"^\(\d{3}\) \d{3}-\d{4}$"
+    ),
+]
+RETURNS = "returns"  # in CallContext.state: item id -> the return that was recorded
+CART = "cart"
+CHECK_TIMEOUT_S = 20.0
+
+
+class Address(BaseModel):
+    """A street address."""
+
+    street: str = Field(description="House number and street.")
+    city: str = Field(description="City.")
+    state: str = Field(description="State or province.")
+    postal_code: str = Field(description="Postal code.")
+
+
+@effect("idempotent", require=identity_confirmed)
+@function_tool(name_override="authenticate_user_information")
+async def authenticate_user_information(
+    ctx: Context,
+    phone_number: Phone,
+    date_of_birth: Annotated[
+        str, Field(description="Date of birth, YYYY-MM-DD.", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    ],
+    last_4_digits: Annotated[str, Field(description="Last four digits of the credit card or of the SSN.")],
+    last_4_digits_type: Annotated[
+        Literal["credit_card", "ssn"], Field(description="Which of the two it is.")
+    ],
+) -> dict[str, Any]:
+    """Verify the caller. Only with values that were read back to the caller and confirmed."""
+    if len(last_4_digits) != 4:
+        raise Refused("last_4_digits are four digits: ask for them again.")
+    ctx.context.state[AUTHENTICATED] = phone_number
+    return {"success": True}
+
+
+async def _address_saved(context: CallContext, given: Any) -> Any:
+    return {"success": True} if context.state.get(ADDRESS_SAVED) == given["new_address"] else NOT_DONE
+
+
+@effect("effectful", require=address_confirmed, look_up=_address_saved)
+@function_tool(name_override="save_or_update_address")
+async def save_or_update_address(
+    ctx: Context,
+    phone_number: Annotated[str, Field(description="The verified phone number.")],
+    new_address: Annotated[Address, Field(description="The address as read back and confirmed.")],
+) -> dict[str, Any]:
+    """Save the address of a verified caller, new or changed. Only an address that was read back and confirmed."""
+    ctx.context.state[ADDRESS_SAVED] = new_address.model_dump()
+    return {"success": True}
+
+
+@effect("effectful", require=offer_answered)
+@function_tool(name_override="update_user_offer_response")
+async def update_user_offer_response(
+    ctx: Context,
+    phone: Annotated[str, Field(description="The verified phone number.")],
+    offer_id: Annotated[str, Field(description=f"The offer; the loyalty programme is {OFFER_ID}.")],
+    user_response: Annotated[
+        Literal["ACCEPTED", "DECLINED", "REMIND_LATER"], Field(description="What the caller said to it.")
+    ],
+) -> dict[str, Any]:
+    """Log what the caller said to an offer."""
+    ctx.context.state[OFFER_ANSWERED] = user_response
+    return {"success": True}
+
+
+@function_tool(name_override="lookupOrders")
+async def lookup_orders(
+    ctx: Context,
+    phoneNumber: Annotated[str, Field(description="The caller's verified phone number.")],
+) -> dict[str, Any]:
+    """Look up the orders of a verified phone number: items, prices, dates and status."""
+    require_verified(ctx.context, phoneNumber)
+    ctx.context.state["orders"] = ORDERS
+    return {"orders": ORDERS}
+
+
+@function_tool(name_override="retrievePolicy")
+async def retrieve_policy(
+    ctx: Context,
+    region: Annotated[str, Field(description="Where the caller is, as far as it is known.")],
+    itemCategory: Annotated[str, Field(description="What kind of item it is: snowboard, boots, ...")],
+) -> dict[str, Any]:
+    """Retrieve the return policy. Always before an eligibility check."""
+    ctx.context.state["policy_seen"] = True
+    return {"region": region, "item_category": itemCategory, "today": TODAY.isoformat(), "policy": POLICY}
+
+
+@function_tool(name_override="checkEligibilityAndPossiblyInitiateReturn", timeout=CHECK_TIMEOUT_S)
+async def check_eligibility(
+    ctx: Context,
+    userDesiredAction: Annotated[str, Field(description="What the caller wants done, and with which item.")],
+    question: Annotated[str, Field(description="What to decide, with everything known about the issue.")],
+) -> dict[str, Any]:
+    """Decide whether the return or exchange may be made, and start it when it may. Call it again with new facts."""
+    context = ctx.context
+    require_verified(context)
+    if "orders" not in context.state:
+        raise Refused("Call lookupOrders first and confirm with the caller which item it is.")
+    if "policy_seen" not in context.state:
+        raise Refused("Call retrievePolicy first: the check goes by the policy.")
+    decision = await judge(context, userDesiredAction, question)
+    if decision.eligible != "true" or decision.item_id is None:
+        return decision.as_output()
+    return {**decision.as_output(), **await _record(context, decision.item_id)}
+
+
+async def _record(context: CallContext, item_id: str) -> dict[str, Any]:
+    """Write the return down, once for an item; return what the caller is told of it."""
+    order, item = ordered_item(item_id)
+    recorded: dict[str, dict[str, Any]] = context.state.setdefault(RETURNS, {})
+    before = item_id in recorded
+
+    async def write() -> dict[str, Any]:
+        recorded[item_id] = {"return_id": f"RET-{order['order_id']}-{item_id}", "order_id": order["order_id"]}
+        return recorded[item_id]
+
+    async def look_up() -> Any:
+        return recorded.get(item_id, NOT_DONE)
+
+    answer = await context.effects.once(
+        call_id=context.call_id, tool="return", arguments={"item_id": item_id}, act=write, look_up=look_up
+    )
+    if (
+        item_id not in recorded
+    ):  # not on disk, or its fate unknown: the answer says which, in words for the model
+        return {"eligible": "unknown", "next_steps": answer}
+    phone = context.state[AUTHENTICATED]
+    return {
+        **recorded[item_id],
+        "item_name": item["item_name"],
+        "already_recorded": before,
+        "next_steps": (
+            f"We send a text message to {phone} with a prepaid label for the {item['item_name']} (item {item_id}, "
+            f"order {order['order_id']}). Pack it and hand it in within 14 days; inspection takes up to 5 business "
+            "days, then the money goes back to the original payment method."
+        ),
+    }
+
+
+@function_tool(name_override="lookupNewSales")
+async def lookup_new_sales(
+    ctx: Context,
+    category: Annotated[
+        Literal["snowboard", "apparel", "boots", "accessories", "any"], Field(description="What to look for.")
+    ],
+) -> dict[str, Any]:
+    """Look up what is on sale, the largest discount first."""
+    found = [one for one in SALES if category in ("any", one["type"])]
+    return {"sales": sorted(found, key=lambda one: -one["sale_discount_pct"])}
+
+
+def _on_sale(_context: CallContext, given: Any) -> None:
+    if sale(given["item_id"]) is None:
+        raise Refused("There is no sale item of that id. Take item_id from lookupNewSales.")
+
+
+@effect("effectful", require=_on_sale, confirmation=caller_turn)
+@function_tool(name_override="addToCart")
+async def add_to_cart(
+    ctx: Context, item_id: Annotated[str, Field(description="The item_id from lookupNewSales.")]
+) -> dict[str, Any]:
+    """Put an item into the caller's cart."""
+    item = sale(item_id)
+    assert item is not None
+    cart: list[int] = ctx.context.state.setdefault(CART, [])
+    cart.append(item["item_id"])
+    return {"added": item["name"], "items_in_cart": len(cart)}
+
+
+@effect("idempotent")
+@function_tool(name_override="checkout")
+async def checkout(
+    ctx: Context,
+    item_ids: Annotated[list[str], Field(description="The item_ids to buy.")],
+    phone_number: Phone,
+) -> dict[str, Any]:
+    """Prepare a checkout of items for a verified caller and return the link to it."""
+    require_verified(ctx.context, phone_number)
+    items = [sale(item_id) for item_id in item_ids]
+    if not items or None in items:
+        raise Refused("item_ids must be ids from lookupNewSales, at least one.")
+    bought = [item for item in items if item is not None]
+    return {
+        "checkout_url": "https://example.com/checkout?items="
+        + ",".join(str(item["item_id"]) for item in bought),
+        "total_usd": sum(item["sale_price_usd"] for item in bought),
+    }

@@ -1,0 +1,96 @@
+"""Who the caller is and what is done, kept in the call's context: whoever speaks, these decide what is allowed.
+
+The steps of `authentication` in their order: the identity, the address, the answer to the offer. Each is written here
+by the tool that did it and by nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from agents import RunContextWrapper
+from rtbridge.agents.collect import Piece, require_confirmed
+from rtbridge.agents.context import CallContext
+from rtbridge.errors import Refused
+
+PHONE: Final = Piece("phone_number", "phone")
+BIRTH: Final = Piece("date_of_birth", "date")
+LAST_FOUR: Final = {
+    "credit_card": Piece("last_4_digits", "digits", cue=r"\bcard\b"),
+    "ssn": Piece("last_4_digits", "digits", cue=r"\bsocial\b|\bssn\b|\bs\.s\.n\b"),
+}
+ADDRESS: Final = Piece("new_address", "address")
+
+Args = Any
+
+AUTHENTICATED: Final = "authenticated_phone"
+ADDRESS_SAVED: Final = "address_saved"
+OFFER_ANSWERED: Final = "offer_answered"
+
+_WANTS_IN: Final = re.compile(
+    r"(?i)\b(yes|yeah|yep|sure|okay|ok|please|sign me up|i('d| would) (like|love)|count me in|sounds good|absolutely|"
+    r"of course)\b"
+)
+_WANTS_OUT: Final = re.compile(r"(?i)\b(no|nope|nah|not|don't|later|never|skip)\b")
+
+
+async def identity_confirmed(context: CallContext, given: Args) -> None:
+    """Refuse to verify with anything that was not read back and confirmed."""
+    last_four = LAST_FOUR[given["last_4_digits_type"]]
+    await require_confirmed(
+        context,
+        [
+            (PHONE, given["phone_number"]),
+            (BIRTH, given["date_of_birth"]),
+            (last_four, given["last_4_digits"]),
+        ],
+    )
+
+
+async def address_confirmed(context: CallContext, given: Args) -> None:
+    """Refuse to save an address of an unverified number, or one that was not read back and confirmed."""
+    require_verified(context, given["phone_number"])
+    await require_confirmed(context, [(ADDRESS, given["new_address"])])
+
+
+def offer_answered(context: CallContext, given: Args) -> None:
+    """Refuse to log an answer before its turn, for another offer, or a yes that the caller did not say."""
+    require_verified(context, given["phone"])
+    if not context.state.get(ADDRESS_SAVED):
+        raise Refused("The address comes first: ask for it, read it back, and call save_or_update_address.")
+    if given["offer_id"] != "a-592":
+        raise Refused("There is no such offer. The loyalty programme is offer_id a-592.")
+    last = next((said for who, said in reversed(context.transcript()) if who == "user"), "")
+    if given["user_response"] == "ACCEPTED" and (not _WANTS_IN.search(last) or _WANTS_OUT.search(last)):
+        raise Refused(
+            "The caller has not said yes to the offer in their last words. Ask them plainly, then log it."
+        )
+
+
+def require_verified(context: CallContext, phone_number: str | None = None) -> None:
+    """Refuse when the caller is not verified, or verified with another number."""
+    known = context.state.get(AUTHENTICATED)
+    if known is None:
+        raise Refused(
+            "The caller is not verified, so no account data can be seen or changed. Tell them that you need to verify "
+            "them first, and hand them over with transfer_to_authentication (if you are authentication: go on with it)."
+        )
+    if phone_number is not None and PHONE.normal(phone_number) != known:
+        raise Refused("That is not the phone number that was verified in this call. Use the verified one.")
+
+
+def leave_authentication(ctx: RunContextWrapper[CallContext]) -> None:
+    """Refuse a handoff out of `authentication` before its steps are done; the human has no such gate."""
+    state = ctx.context.state
+    if AUTHENTICATED not in state:
+        raise Refused(
+            "Not yet: the caller is not verified. Collect phone number, date of birth and last four digits, read each "
+            "back, then call authenticate_user_information."
+        )
+    if ADDRESS_SAVED not in state:
+        raise Refused("Not yet: ask for the street address, read it back, then call save_or_update_address.")
+    if OFFER_ANSWERED not in state:
+        raise Refused(
+            "Not yet: read the loyalty disclosure and log the caller's answer with update_user_offer_response."
+        )
