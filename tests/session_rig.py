@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agents.models.interface import Model
+
 from rtbridge.agents.scenario import Scenario, load_scenario
 from rtbridge.core import journal, pcm
 from rtbridge.core.leg import Hear, LegEvent, LegGone, LegMessage, LegUp, Pull
@@ -104,6 +106,7 @@ class CallRig:
         *,
         agent: str | None = None,
         is_engine: bool = True,
+        text_model: Callable[[str], Model] | None = None,
         **parts: Any,
     ) -> None:
         ids = numbered_ids()
@@ -123,6 +126,7 @@ class CallRig:
             settings=Settings(max_call_s=60),
             record=lambda call_id, at_ms, entry: self.journal.append((at_ms, entry)),
             new_id=ids,
+            text_model=text_model,
         )
 
     async def __aenter__(self) -> CallRig:

@@ -174,7 +174,9 @@ def test_a_context_belongs_to_one_call(write: Write) -> None:
         scenario.new_context(),
     )
     one.state["verified"] = True
-    assert other == CallContext(scenario_id="demo", agent="first", transcript=other.transcript)
+    assert other == CallContext(
+        scenario_id="demo", agent="first", transcript=other.transcript, effects=other.effects
+    )
     assert list(one.transcript()) == [("user", "hi")]
     assert list(other.transcript()) == []
 
@@ -253,6 +255,10 @@ def test_files_beside_it_can_be_imported_and_are_read_anew(write: Write) -> None
         (
             "start = RealtimeAgent(name='a', instructions='x', output_guardrails=[object()])",
             r"agent 'a': the bridge runs no output_guardrails of agents; put them into the module.s `guardrails`",
+        ),
+        (
+            "start = RealtimeAgent(name='a', instructions='x')\nguardrails = [len]",
+            r"`guardrails` holds a builtin_function_or_method; put OutputGuardrail and InputGuardrail objects",
         ),
         (
             "start = RealtimeAgent(name='a', instructions='x')\ncompany = 7",

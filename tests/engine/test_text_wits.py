@@ -46,6 +46,11 @@ def test_json_is_given_where_it_was_asked_for(text: BrainText) -> None:
     assert json.loads(text.respond([ASK], [], "any", SCHEMA).text) == {"n": 1}
 
 
+def test_a_shape_is_known_by_its_title_where_the_agents_sdk_names_it_as_all_others(text: BrainText) -> None:
+    shape = {**SCHEMA, "name": "final_output", "schema": {"title": "verdict", "type": "object"}}
+    assert json.loads(text.respond([ASK], [], "any", shape).text) == {"n": 1}
+
+
 def test_a_shape_that_nobody_classifies_is_refused_and_not_made_up(text: BrainText) -> None:
     with pytest.raises(BadRequest, match="'other'"):
         text.respond([ASK], [], "any", {**SCHEMA, "name": "other"})
