@@ -194,7 +194,7 @@ class GuardrailJudged(Entry):
     to_caller = True
     item_id: str
     state: str  # pending | pass | fail | unchecked
-    category: str | None = None  # OFFENSIVE | OFF_BRAND | VIOLENCE | NONE, or the name of a scenario's own guardrail
+    category: str | None = None  # OFFENSIVE | OFF_BRAND | VIOLENCE | NONE, or a guardrail's name
     rationale: str | None = None
     text: str | None = None  # what was checked: the sentence that failed, else the whole answer
     latency_ms: int | None = None  # from the words' coming to the verdict
