@@ -69,25 +69,30 @@ class Supervisor:
 
         async def ask(ctx: ToolContext[Any], arguments: str) -> str:
             relevant = str(json.loads(arguments).get(CONTEXT_FIELD, ""))
-            return json.dumps(await self.next_response(ctx.context, relevant), ensure_ascii=False)
+            return json.dumps(
+                await self.next_response(ctx.context, relevant, ctx.tool_call_id), ensure_ascii=False
+            )
 
         # Else a run that may take longer than other tools would be cut by the guard around them.
         tool = FunctionTool(TOOL_NAME, description, _PARAMETERS, ask)
         tool.timeout_seconds = TOOL_LIMIT_S
         return tool
 
-    async def next_response(self, context: CallContext, relevant: str) -> dict[str, str]:
+    async def next_response(self, context: CallContext, relevant: str, call_id: str) -> dict[str, str]:
         """Return {"nextResponse": text}, or {"error": text} when there is none; cancelled, it ends at once."""
         messages = conversation(context.transcript(), relevant, asked_by=context.agent)
         try:
-            return {"nextResponse": await self.run(context, messages)}
+            return {"nextResponse": await self.run(context, messages, call_id)}
         except SupervisorError as trouble:
             return {"error": str(trouble)}
 
-    async def run(self, context: CallContext, messages: list[TResponseInputItem]) -> str:
-        """Return the answer to `messages`. Raises SupervisorError: too late, failed, or nothing to say."""
+    async def run(self, context: CallContext, messages: list[TResponseInputItem], call_id: str) -> str:
+        """Return the answer to `messages`. Raises SupervisorError: too late, failed, or nothing to say.
+
+        `call_id` is that of the tool call it works for: its own calls are numbered under it.
+        """
         timeout_s = self.timeout_s or context.supervisor_timeout_s
-        desk = _Desk(self.name, context.note)
+        desk = _Desk(self.name, context.note, call_id)
         try:
             async with asyncio.timeout(timeout_s) as limit:
                 # A tool gets half of the time at most: the model has to say something about its failure.
@@ -167,8 +172,10 @@ _PARAMETERS: Final[dict[str, Any]] = {
 class _Desk:
     """One run's tools: one at a time, each call noted; silent after the run's end."""
 
-    def __init__(self, name: str, note: Callable[[Entry], None]) -> None:
+    def __init__(self, name: str, note: Callable[[Entry], None], call_id: str) -> None:
         self._name = name
+        self._call_id = call_id
+        self._calls = 0
         self._note = note
         self._turn = asyncio.Lock()
         self._closed = False
@@ -185,10 +192,12 @@ class _Desk:
             async with self._turn:  # models are asked to call one at a time, and some do not listen
                 time = asyncio.get_running_loop().time
                 began_s = time()
-                self._write(ToolStarted(ctx.tool_call_id, tool.name, arguments, self._name))
+                self._calls += 1  # ids of models differ in what they are unique in
+                call_id = f"{self._call_id}.{self._calls}"
+                self._write(ToolStarted(call_id, tool.name, arguments, self._name))
                 output = await invoke(ctx, arguments)
                 took_ms = round((time() - began_s) * 1000)
-                ended = ToolEnded(ctx.tool_call_id, tool.name, arguments, str(output), took_ms, self._name)
+                ended = ToolEnded(call_id, tool.name, arguments, str(output), took_ms, self._name)
                 self._write(ended)
                 return output
 

@@ -27,6 +27,10 @@ ORDINALS: Final = {
     "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19,
     "twentieth": 20, "thirtieth": 30,
 }  # fmt: skip
+HOMOPHONES: Final = {
+    "of": "oh", "owe": "oh", "l": "oh", "zix": "six", "sics": "six", "to": "two", "too": "two", "for": "four",
+    "fore": "four", "ate": "eight", "won": "one", "tree": "three", "fife": "five", "niner": "nine",
+}  # fmt: skip
 REPEATS: Final = {"double": 2, "triple": 3}
 MONTHS: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
@@ -110,11 +114,21 @@ def digits(text: str) -> str:
 
 
 def phone(text: str) -> str | None:
-    """Return a North American number in `text` as "(206) 135-1246", or None."""
-    found = digits(text)
-    if len(found) == 11 and found[0] == "1":
-        found = found[1:]
-    return f"({found[:3]}) {found[3:6]}-{found[6:]}" if len(found) == 10 else None
+    """Return a North American number in `text` as "(206) 135-1246", or None.
+
+    Ears write "two of six" for "two oh six". Such words count as digits only where they make ten of too few.
+    """
+    for read in (text, _with_homophones(text)):
+        found = digits(read)
+        if len(found) == 11 and found[0] == "1":
+            found = found[1:]
+        if len(found) == 10:
+            return f"({found[:3]}) {found[3:6]}-{found[6:]}"
+    return None
+
+
+def _with_homophones(text: str) -> str:
+    return " ".join(HOMOPHONES.get(word, word) for word in re.findall(r"\d+|[a-z]+", text.lower()))
 
 
 def day(text: str) -> str | None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
+from rtbridge.agents.local_text import LocalTextModel
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import journal
 from rtbridge.engine.memory import MemoryUpstream
@@ -119,6 +120,7 @@ async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: 
         settings=settings,
         record=record,
         new_id=new_id,
+        text_model=lambda name: LocalTextModel(parts.text, name),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(caller.run(), name="caller")
