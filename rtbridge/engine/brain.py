@@ -25,7 +25,7 @@ from rtbridge.engine.foreign import Foreigner
 from rtbridge.engine.intent import Matcher
 from rtbridge.engine.meaning import Meaning
 from rtbridge.engine.parts import Act, Call, Say, Turn
-from rtbridge.engine.reading import HANDOFF, Called, Event, Got, Heard, Said, read_items
+from rtbridge.engine.reading import HANDOFF, Called, Event, Got, Heard, Said, json_or_text, read_items
 from rtbridge.engine.schema import fault
 
 GREET = re.compile(r"(?i)\b(greet|welcome|say hello|introduce yourself|open the call)")
@@ -120,11 +120,17 @@ def _legs(events: Sequence[Event]) -> list[tuple[str, list[Event]]]:
     """Return the conversation parted at its handoffs: (agent taking over, "" for the first; its events)."""
     legs: list[tuple[str, list[Event]]] = [("", [])]
     for event in events:
-        if isinstance(event, Got) and event.name.startswith(HANDOFF):
+        if isinstance(event, Got) and event.name.startswith(HANDOFF) and not _failed(event):
             legs.append((event.name.removeprefix(HANDOFF), []))
         else:
             legs[-1][1].append(event)
     return legs
+
+
+def _failed(handoff: Got) -> bool:
+    """Return whether a handoff was refused or failed: then the agent that asked for it goes on."""
+    result = json_or_text(handoff.output)
+    return isinstance(result, dict) and "error" in result
 
 
 def _leg(

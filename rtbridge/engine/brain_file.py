@@ -54,8 +54,8 @@ scenario's `agents.py` and is used only by the embedded engine. Its parts, all o
     text = """..."""                            # needed
     any = true                                  # also good for any subject
 
-`{name|digits}` reads a value digit by digit. A name that is not there makes the line unusable: the next
-variant is tried. Loading checks all names that one part of the file uses of another.
+`{name|digits}` reads a value digit by digit, `{name|date}` a date in words. A name that is not there makes the line
+unusable: the next variant is tried. Loading checks all names that one part of the file uses of another.
 '''
 
 from __future__ import annotations

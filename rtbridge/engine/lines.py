@@ -1,18 +1,20 @@
 """Lines with blanks: filled from what is known, or not usable at all.
 
 `{topic}` takes a slot or a path into a tool's result (`{orders.0.id}`); `{phone|digits}` reads it digit by
-digit. A line with a blank that nothing fills is never said half.
+digit, `{birth|date}` a date in words. A line with a blank that nothing fills is never said half.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
+from rtbridge.engine.heard import MONTHS
 from rtbridge.engine.spoken import digit_by_digit
 
-BLANK = re.compile(r"\{([A-Za-z_][\w.]*)(?:\|(digits))?\}")
+BLANK = re.compile(r"\{([A-Za-z_][\w.]*)(?:\|(digits|date))?\}")
 
 
 def look_up(path: str, known: Any) -> Any:
@@ -31,16 +33,27 @@ def fill(line: str, known: Mapping[str, Any]) -> str | None:
     """Return `line` with its blanks filled, or None when one cannot be."""
     missing = False
 
-    def value(match: re.Match[str]) -> str:
+    def value(blank: re.Match[str]) -> str:
         nonlocal missing
-        found = look_up(match[1], known)
+        found = look_up(blank[1], known)
         if found is None or isinstance(found, (Mapping, list)):
             missing = True
             return ""
-        return digit_by_digit(str(found)) if match[2] else str(found)
+        if blank[2] == "digits":
+            return digit_by_digit(str(found))
+        return _in_words(str(found)) if blank[2] == "date" else str(found)
 
     filled = BLANK.sub(value, line)
     return None if missing else filled
+
+
+def _in_words(day: str) -> str:
+    """Return "2024-09-16" as "September 16, 2024"; anything else as it is."""
+    try:
+        there = date.fromisoformat(day)
+    except ValueError:
+        return day
+    return f"{MONTHS[there.month - 1].capitalize()} {there.day}, {there.year}"
 
 
 def fill_all(value: Any, known: Mapping[str, Any]) -> Any:

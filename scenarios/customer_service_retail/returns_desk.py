@@ -39,6 +39,11 @@ Think it through, then answer with one JSON object and nothing else:
 """
 
 Verdict = Literal["true", "false", "need_more_information"]
+_VERDICTS: Final[dict[str, Verdict]] = {
+    "true": "true",
+    "false": "false",
+    "need_more_information": "need_more_information",
+}
 
 _DEFECT: Final = re.compile(
     r"(?i)delaminat|laminat|separat|came (off|apart|loose|undone)|fell (off|apart)|coming (off|apart)|peel|crack|broke|"
@@ -166,9 +171,7 @@ async def _ask_model(context: CallContext, wish: str, question: str) -> Decision
         answer = json.loads(
             re.sub(r"^```(?:json)?|```$", "", str(run.final_output).strip(), flags=re.MULTILINE)
         )
-        eligible = str(answer["eligible"]).lower()
-        if eligible not in ("true", "false", "need_more_information"):
-            return None
+        eligible: Verdict = _VERDICTS[str(answer["eligible"]).lower()]
         return Decision(
             rationale=str(answer.get("rationale") or ""),
             request=str(answer.get("request") or wish),
