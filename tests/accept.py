@@ -79,9 +79,7 @@ def _tests(path: str) -> dict[str, Any]:
 
 def _bench() -> dict[str, Any]:
     """Measure the media road against its bars: medians of 5 runs, stock aiortc and a paced control in the same run."""
-    done = subprocess.run(
-        [sys.executable, *BENCH], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, *BENCH], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"passed": False, "tail": done.stderr.splitlines()[-25:]}
     figures = json.loads(done.stdout)
