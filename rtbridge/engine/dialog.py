@@ -140,8 +140,15 @@ class Dialog:
         state = self.agent.states.get(memory.state)
         for name, then in ((memory.asking, memory.pending), (state.asks, state.then) if state else ("", "")):
             if name and (value := slots.told(self.agent.slots[name], text)):
+                if name != memory.asking and self._wishes_with(memory, name, then, text):
+                    return None  # "where is my order, my number is ...": the wish takes the number
                 return self._fill(memory, name, value, then)
         return None
+
+    def _wishes_with(self, memory: Memory, name: str, then: str, text: str) -> bool:
+        """Return whether `text` means more than the slot `name` that nobody asked for: a wish that needs it."""
+        intent = self._matcher.match(text, memory.state).intent
+        return intent is not None and name in intent.needs and intent.name != then
 
     def _answer(self, memory: Memory, said: str | None) -> Step | None:
         for intent in self.agent.intents if said else ():
