@@ -44,6 +44,7 @@ function message(state, item_id, role) {
     key: `message:${item_id}`, kind: "message", item_id, role, agent, parts: [],
     placed: false, // its place is known, not guessed
     done: false, heard: null, interrupted: false, latency: null,
+    guardrail: null, // {state: pending | pass | fail | unchecked, category, rationale, text, latency_ms}
   };
 }
 

@@ -29,6 +29,21 @@ export function duration(ms) {
   return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(2)} s`;
 }
 
+const CATEGORIES = { OFFENSIVE: "offensive", OFF_BRAND: "off brand", VIOLENCE: "violence" };
+
+/** How a guardrail's verdict reads: `{mark, words, facts: [[name, text]]}`. Only a pass reads as one. */
+export function verdictParts({ state, category, rationale, text, latency_ms }) {
+  const kind = CATEGORIES[category] ?? (category && category !== "NONE" ? category : "");
+  const [mark, words] = {
+    pending: ["○", "checking"],
+    pass: ["✓", "checked"],
+    fail: ["!", kind ? `flagged: ${kind}` : "flagged"],
+  }[state] ?? ["?", "not checked"];
+  const facts = [["category", kind || (state === "pass" ? "none" : "")], ["why", rationale], ["text", text]];
+  if (latency_ms !== null) facts.push(["took", duration(latency_ms)]);
+  return { mark, words, facts: facts.filter(([, told]) => told) };
+}
+
 /** What of a message is shown as said and as unheard: `{said, unheard}`. */
 export function heardParts(entry) {
   const all = said(entry);
@@ -41,7 +56,9 @@ const KINDS = {
     const who = make("span", { className: "who" });
     const words = make("span");
     const unheard = make("s", { className: "unheard", hidden: true });
-    const facts = make("div", { className: "facts" });
+    const measures = make("span", { className: "measures" });
+    const check = verdict(make);
+    const facts = make("div", { className: "facts" }, measures, check.node);
     const text = make("p", { className: "text" }, words, " ", unheard);
     node.dataset.item = item_id;
     node.classList.add(role);
@@ -66,13 +83,18 @@ const KINDS = {
         unheard.hidden = !parts.unheard;
       }
       if (entry.latency !== last.latency || entry.heard !== last.heard || entry.interrupted !== last.interrupted) {
-        const open = facts.querySelector("details")?.open ?? false;
+        const open = measures.querySelector("details")?.open ?? false;
         last = { ...last, latency: entry.latency, heard: entry.heard, interrupted: entry.interrupted };
-        facts.replaceChildren(
+        measures.replaceChildren(
           ...(entry.interrupted ? [make("span", { className: "chip", textContent: cut(entry) })] : []),
           ...(entry.latency ? [latency(make, entry.latency, open)] : []),
         );
       }
+      if (entry.guardrail !== last.guardrail) {
+        last = { ...last, guardrail: entry.guardrail };
+        check.show(entry.guardrail);
+      }
+      facts.hidden = !measures.firstChild && !entry.guardrail;
     };
   },
 
@@ -123,6 +145,26 @@ function latency(make, { total, ...parts }, open) {
   }
   const summary = make("summary", {}, make("span", { textContent: `answered in ${duration(total)}` }), bar);
   return make("details", { className: "chip latency", open }, summary, list);
+}
+
+/** The chip of a verdict: built once, so that it stays open and keeps the focus while it changes. */
+function verdict(make) {
+  const mark = make("i", { className: "mark", ariaHidden: "true" });
+  const words = make("span");
+  const list = make("dl");
+  const node = make("details", { className: "verdict", hidden: true }, make("summary", {}, mark, words), list);
+  const show = (guardrail) => {
+    node.hidden = !guardrail;
+    if (!guardrail) return;
+    const parts = verdictParts(guardrail);
+    node.dataset.state = guardrail.state;
+    mark.textContent = parts.mark;
+    words.textContent = parts.words;
+    list.replaceChildren(
+      ...parts.facts.flatMap(([name, told]) => [make("dt", { textContent: name }), make("dd", { textContent: told })]),
+    );
+  };
+  return { node, show };
 }
 
 function cut({ heard }) {

@@ -6,6 +6,7 @@ import { amend, append, clip, find, isId, MAX_PARTS, ms, place, replace, said, t
 import { tellEnding, tellProblem } from "./words.js";
 
 export const LATENCY_PARTS = ["endpoint", "request", "model", "playout"]; // of rtbridge.turn.ended, in order
+const JUDGED = new Set(["pending", "pass", "fail", "unchecked"]); // states of rtbridge.guardrail.judged
 const TURNS = new Set(["listening", "caller_speaking", "thinking", "agent_speaking", "deciding"]);
 
 /** The state of a page nobody has touched. */
@@ -114,7 +115,11 @@ function interrupt(state, { item_id, heard_ms, audio_end_ms }) {
 }
 
 function over(state) {
-  const entries = state.entries.map((one) => (one.done === false ? { ...one, done: true } : one));
+  const entries = state.entries.map((one) => {
+    const now = one.done === false ? { ...one, done: true } : one;
+    if (now.guardrail?.state !== "pending") return now; // a verdict that did not come is none
+    return { ...now, guardrail: { ...now.guardrail, state: "unchecked", rationale: "The call ended first." } };
+  });
   return { ...state, phase: "ended", step: null, path: true, entries };
 }
 
@@ -226,6 +231,16 @@ const RULES = {
       agent: isId(event.agent) ? event.agent : entry.agent,
     }));
   },
+
+  "rtbridge.guardrail.judged": (state, { item_id, state: verdict, category, rationale, text, latency_ms }) =>
+    !JUDGED.has(verdict)
+      ? state
+      : touch(state, item_id, () => ({
+          guardrail: {
+            state: verdict, category: clip(category), rationale: clip(rationale), text: clip(text),
+            latency_ms: ms(latency_ms),
+          },
+        })),
 
   // agents and tools
   "rtbridge.agent.handed_off": (state, { from, to, took_ms }) => {

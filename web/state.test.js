@@ -235,3 +235,27 @@ test("a reduction never changes the state it was given", () => {
   }
   assert.equal(state.entries.length, 3);
 });
+
+const judged = (item_id, state, more = {}) => ({ type: "rtbridge.guardrail.judged", item_id, state, who: "agent", ...more });
+
+test("a message is pending until it is judged, and the last verdict counts", () => {
+  const pending = run([added("a1", "assistant", null), judged("a1", "pending")], live());
+  assert.equal(entry(pending, "a1").guardrail.state, "pending");
+  const failed = reduce(pending, judged("a1", "fail", { category: "OFFENSIVE", rationale: "It insults.", text: "Bad.", latency_ms: 310.4 }));
+  assert.deepEqual(entry(failed, "a1").guardrail, {
+    state: "fail", category: "OFFENSIVE", rationale: "It insults.", text: "Bad.", latency_ms: 310,
+  });
+});
+
+test("verdicts of no known kind or about nothing change nothing", () => {
+  const state = run([added("a1", "assistant", null)], live());
+  assert.equal(reduce(state, judged("a1", "fine")), state);
+  assert.equal(reduce(state, judged("unknown", "pass")), state);
+  assert.equal(reduce(state, judged(null, "pass")), state);
+});
+
+test("a check that the call did not wait for is shown as unchecked and never as a pass", () => {
+  const state = run([added("a1", "assistant", null), judged("a1", "pending"), added("a2", "assistant", "a1"), judged("a2", "pass"),
+    { type: "page.ended", reason: "the caller hung up" }], live());
+  assert.deepEqual([entry(state, "a1").guardrail.state, entry(state, "a2").guardrail.state], ["unchecked", "pass"]);
+});

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import mimetypes
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -204,6 +205,52 @@ def test_the_transcript_shows_order_agents_tools_and_what_was_not_heard(serve: S
     expect(page.locator(".tool pre").last).to_have_text('{\n  "b": 2\n}')
     page.get_by_text("answered in 614 ms").click()
     expect(page.locator(".latency dd")).to_have_text(["320 ms", "4 ms", "250 ms", "40 ms"])
+
+
+def test_each_message_shows_how_it_was_judged_and_why_at_a_click(serve: Serve, artifacts: Path) -> None:
+    page = serve()
+    _open_call(page)
+    facts = {
+        "category": "OFFENSIVE",
+        "rationale": "It insults the caller.",
+        "text": "You idiot.",
+        "latency_ms": 312,
+    }
+    judged = {"type": "rtbridge.guardrail.judged", "who": "agent"}
+    _tell(
+        page,
+        _said("a1", "assistant", None, "Good morning!"),
+        {
+            **judged,
+            "item_id": "a1",
+            "state": "pass",
+            "category": "NONE",
+            "rationale": "A greeting.",
+            "latency_ms": 95,
+        },
+        _said("u1", "user", "a1", "Where is my board?"),
+        {
+            **judged,
+            "item_id": "u1",
+            "state": "unchecked",
+            "who": "caller",
+            "rationale": "no answer within 1.5 s",
+        },
+        _said("a2", "assistant", "u1", "How should I know? You idiot."),
+        {**judged, "item_id": "a2", "state": "fail", **facts},
+        _said("a3", "assistant", "a2", "Let me look."),
+        {**judged, "item_id": "a3", "state": "pending"},
+    )
+    words = [page.locator(f"[data-item={item}] .verdict summary span") for item in ("a1", "u1", "a2", "a3")]
+    for shown, expected in zip(
+        words, ["checked", "not checked", "flagged: offensive", "checking"], strict=True
+    ):
+        expect(shown).to_have_text(expected)
+    page.get_by_text("flagged: offensive").click()
+    expect(page.locator("[data-item=a2] .verdict dd")).to_have_text(
+        ["offensive", "It insults the caller.", "You idiot.", "312 ms"]
+    )
+    page.screenshot(path=artifacts / "verdicts.png")
 
 
 def test_markup_said_typed_or_returned_by_a_tool_stays_text(serve: Serve) -> None:
