@@ -82,6 +82,8 @@ class Session:
             "transcript": self._transcript,
             "note": self._note,
             "moderation_model": settings.moderation_model,
+            "supervisor_model": settings.supervisor_model,
+            "supervisor_timeout_s": settings.supervisor_timeout_s,
         }
         if text_model is not None:
             of_call["text_model"] = text_model

@@ -45,6 +45,7 @@ TOO_LATE: Final = (
 FAILED: Final = (
     "The supervisor cannot answer at the moment. Say so in one short sentence and offer to try once more."
 )
+CUT_OFF: Final = '{"error": "the run ended first"}'
 ASKED: Final = "{agent} asks for its next words. What it took from the caller's last message follows."
 
 log = structlog.get_logger("rtbridge.agents")
@@ -195,10 +196,13 @@ class _Desk:
                 self._calls += 1  # ids of models differ in what they are unique in
                 call_id = f"{self._call_id}.{self._calls}"
                 self._write(ToolStarted(call_id, tool.name, arguments, self._name))
-                output = await invoke(ctx, arguments)
-                took_ms = round((time() - began_s) * 1000)
-                ended = ToolEnded(call_id, tool.name, arguments, str(output), took_ms, self._name)
-                self._write(ended)
+                output: Any = CUT_OFF
+                try:
+                    output = await invoke(ctx, arguments)
+                finally:  # a deadline ends what has begun, on the page too
+                    took_ms = round((time() - began_s) * 1000)
+                    ended = ToolEnded(call_id, tool.name, arguments, str(output), took_ms, self._name)
+                    self._write(ended)
                 return output
 
         served = copy.copy(tool)
