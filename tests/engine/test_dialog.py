@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,26 @@ say = ["It came: {orders.0.item}, order {orders.0.id|digits}."]
 [[agents.desk.replies]]
 tool = "lookupOrders"
 say = ["{orders.5.item} is late.", "It is on its way."]
+"""
+FALLBACK = """
+[[agents.desk.intents]]
+name = "find"
+examples = ["find my parcel"]
+say = ["Looking."]
+call = "find"
+
+[[agents.desk.intents]]
+name = "chat"
+examples = ["how are you"]
+say = ["Fine."]
+
+[[agents.desk.replies]]
+tool = "find"
+say = ["It is {place}."]
+
+[[agents.desk.replies]]
+tool = "find"
+say = ["I could not find it."]
 """
 LOOKUP = tool(
     "lookupOrders",
@@ -185,3 +206,37 @@ def test_nothing_is_said_while_a_tool_has_not_answered(brain: Brain) -> None:
 def test_hello_before_the_opening_gets_the_opening(brain: Brain) -> None:
     call = Talk(brain, "shop", "desk", {})
     assert call.hear("Hello?") == ["This is the desk."]
+
+
+def test_a_wish_takes_the_slot_that_was_said_with_it(brain: Brain) -> None:
+    call = talk(brain)
+    assert call.hear("Where is my order? I am at 206 135 1246.") == [
+        "I have two zero six, one three five, one two four six. Right?"
+    ]
+
+
+def test_a_reply_that_cannot_be_said_gives_way_to_the_next(tmp_path: Path) -> None:
+    (tmp_path / "brain.toml").write_text(LINES + FALLBACK, "utf-8")
+    brain = Brain({"shop": load_brain_file(tmp_path / "brain.toml")}, Meaning(None))
+    for output, told in (({"place": "left"}, "It is left."), ({"error": "gone"}, "I could not find it.")):
+        call = Talk(brain, "shop", "desk", {"desk": [tool("find")]}, {"find": output})
+        call.respond()
+        assert call.hear("find my parcel") == ["Looking.", told]
+
+
+def test_a_reply_may_depend_on_the_state(tmp_path: Path) -> None:
+    text = FALLBACK.replace('say = ["It is', 'when = { state = "seeking" }\nsay = ["It is')
+    (tmp_path / "brain.toml").write_text(LINES + text, "utf-8")
+    brain = Brain({"shop": load_brain_file(tmp_path / "brain.toml")}, Meaning(None))
+    call = Talk(brain, "shop", "desk", {"desk": [tool("find")]}, {"find": {"place": "left"}})
+    call.respond()
+    assert call.hear("find my parcel") == ["Looking.", "I could not find it."]
+
+
+def test_mere_talk_leaves_the_question_that_was_asked_open(tmp_path: Path) -> None:
+    (tmp_path / "brain.toml").write_text(LINES + FALLBACK, "utf-8")
+    brain = Brain({"shop": load_brain_file(tmp_path / "brain.toml")}, Meaning(None))
+    call = talk(brain)
+    call.hear("Where is my order?")
+    assert call.hear("how are you") == ["Fine."]
+    assert call.hear("206 135 1246") == ["I have two zero six, one three five, one two four six. Right?"]

@@ -32,6 +32,10 @@ def test_digits_are_found_in_figures_and_words(heard: str, found: str) -> None:
         ("plus one, two oh six, one three five, one two four six", "(206) 135-1246"),
         ("one, 206 135 1246", "(206) 135-1246"),
         ("206 135 124", None),
+        ("Two of six, one three five, one two four six.", "(206) 135-1246"),
+        ("Two zero zix, one three five, one to for six", "(206) 135-1246"),
+        ("It is for my wife, 206 135 1246", "(206) 135-1246"),
+        ("for six of you", None),
     ],
 )
 def test_a_phone_number_has_ten_digits(heard: str, found: str | None) -> None:

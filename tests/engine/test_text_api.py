@@ -86,3 +86,12 @@ def test_an_empty_reply_is_a_message_without_text() -> None:
         None,
         "stop",
     ]
+
+
+def test_a_label_in_the_metadata_names_the_agent_that_answers_and_else_the_model_does() -> None:
+    body = {"model": "gpt-4.1", "input": "hello"}
+    labelled = responses_question({**body, "metadata": {"rtbridge_agent": "shop/clerk", "other": "x"}})
+    assert labelled.model == "shop/clerk"
+    assert responses_question({**body, "metadata": {"other": "x"}}).model == "gpt-4.1"
+    with pytest.raises(BadRequest, match="metadata"):
+        responses_question({**body, "metadata": "shop/clerk"})

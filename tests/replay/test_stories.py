@@ -25,7 +25,11 @@ from rtbridge.settings import Settings
 
 pytestmark = pytest.mark.models
 
-STORIES = sorted(default_root().glob("simple_handoff/stories/*.toml"))
+STORIES = [
+    file
+    for scenario in ("simple_handoff", "chat_supervisor")
+    for file in sorted(default_root().glob(f"{scenario}/stories/*.toml"))
+]
 TWO_MINUTES = default_root() / "simple_handoff" / "stories" / "two_minutes.toml"
 HAIKU = default_root() / "simple_handoff" / "stories" / "haiku.toml"
 
