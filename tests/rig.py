@@ -88,6 +88,7 @@ class FarResponse:
     response_id: str
     parts: deque[Part]
     born: bool = False
+    aside: bool = False  # conversation "none": its items are not the conversation's
     item_id: str = ""
     sent_ms: int = 0
     credit_ms: float = 0.0
@@ -104,6 +105,7 @@ class FarUpstream:
     birth_delay_ms: int = 0
     deaf_to_cancel: bool = False
     items: dict[str, FarItem] = field(default_factory=dict)
+    asides: dict[str, FarItem] = field(default_factory=dict)  # said beside the conversation
     answers: deque[list[Part]] = field(default_factory=deque)
     errors: list[str] = field(default_factory=list)
     received: list[Wire] = field(default_factory=list)
@@ -179,15 +181,23 @@ class FarUpstream:
                     self.errors.append("response.create while the caller speaks")
                 if self.unacked:
                     self.errors.append("response.create before session.updated")
-                self.contexts.append(list(self.items))
-                parts = self.answers.popleft() if self.answers else [Say("Yes?", 600)]
+                options = event.get("response", {})
+                aside = options.get("conversation") == "none"
+                parts: list[Part]
+                if aside:
+                    assert options["tools"] == []
+                    words = str(options["instructions"]).split('"')[1]
+                    parts = [Say(words, 300 * len(words.split()))]
+                else:
+                    self.contexts.append(list(self.items))
+                    parts = self.answers.popleft() if self.answers else [Say("Yes?", 600)]
                 if parts and isinstance(parts[0], Refuse):
                     refusal = self.error(event, parts[0].code)
                     self.errors.pop()  # not the bridge's doing
                     return refusal
                 if parts and isinstance(parts[0], Ignore):
                     return []
-                self.active = FarResponse(self.new_id("resp"), deque(parts))
+                self.active = FarResponse(self.new_id("resp"), deque(parts), aside=aside)
                 return self._after(self.birth_delay_ms, {"type": "_birth", "id": self.active.response_id})
             case "response.cancel":
                 if self.active is None or self.active.response_id != event["response_id"]:
@@ -233,10 +243,13 @@ class FarUpstream:
         done = {"id": response_id, "status": "cancelled", "status_details": {"reason": "client_cancelled"}}
         result = [{"type": "response.done", "response": done}]
         if item_id:
-            self.items[item_id].done = True
+            self._item(item_id).done = True
             item = {"id": item_id, "type": "message", "role": "assistant", "status": "incomplete"}
             result.insert(0, {"type": "response.output_item.done", "response_id": response_id, "item": item})
         return result
+
+    def _item(self, item_id: str) -> FarItem:
+        return self.items.get(item_id) or self.asides[item_id]
 
     def generate(self, ms: float) -> list[Wire]:
         """Make `ms` of time's worth of the active response."""
@@ -294,7 +307,8 @@ class FarUpstream:
         result: list[Wire] = []
         if not response.item_id:
             response.item_id = item_id = self.new_id("item")
-            self.items[item_id] = FarItem("message", "assistant", done=False)
+            keep = self.asides if response.aside else self.items
+            keep[item_id] = FarItem("message", "assistant", done=False)
             self.tags[len(self.tags) + 1] = item_id
             response.sent_ms = response.said_words = 0
             opened: Wire = {
@@ -304,10 +318,9 @@ class FarUpstream:
                 "status": "in_progress",
                 "content": [],
             }
-            result += [
-                {"type": "response.output_item.added", "response_id": rid, "item": opened},
-                {"type": "conversation.item.added", "item": opened},
-            ]
+            result.append({"type": "response.output_item.added", "response_id": rid, "item": opened})
+            if not response.aside:
+                result.append({"type": "conversation.item.added", "item": opened})
         assert isinstance(part, Say)
         item_id = response.item_id
         ids = {"response_id": rid, "item_id": item_id, "content_index": 0, "output_index": 0}
@@ -326,9 +339,9 @@ class FarUpstream:
         )
         response.sent_ms += chunk_ms
         response.credit_ms -= chunk_ms
-        self.items[item_id].audio_ms = response.sent_ms
+        self._item(item_id).audio_ms = response.sent_ms
         if response.sent_ms >= part.ms:
-            self.items[item_id].done = True
+            self._item(item_id).done = True
             response.parts.popleft()
             response.item_id = ""
             item = {"id": item_id, "type": "message", "role": "assistant", "status": "completed"}

@@ -16,6 +16,8 @@ from dataclasses import replace
 from typing import Any
 
 from rtbridge.core import requests
+from rtbridge.core.filler import CAUSE
+from rtbridge.core.races import ALREADY_ACTIVE, BENIGN
 from rtbridge.core.requests import Response, Want, merged
 
 Wire = dict[str, Any]
@@ -27,18 +29,6 @@ CANCELLED_WITHIN_S = 3.0  # response.cancel -> response.done
 UPDATED_WITHIN_S = 5.0  # session.update -> session.updated
 MAX_REMEMBERED = 256  # ids of ended responses, for late events
 MAX_HELD = 256  # events that wait for a session
-
-ALREADY_ACTIVE = "conversation_already_has_active_response"
-# Races that the protocol cannot avoid: our view was one event old when we sent.
-BENIGN = frozenset(
-    {
-        ALREADY_ACTIVE,
-        "response_cancel_not_active",
-        "item_delete_invalid_item_id",
-        "item_truncate_invalid_item_id",
-        "item_truncate_invalid_audio_end_ms",
-    }
-)
 
 
 class Arbiter:
@@ -67,7 +57,6 @@ class Arbiter:
         self._deletes: list[str] = []  # items of an active response, deleted when it is done
         self._started: list[str] = []
 
-    # -- what goes out ------------------------------------------------------------------------------------
     def take(self) -> Iterator[Wire]:
         """Yield the events to send now, each once."""
         while self._out:
@@ -98,7 +87,6 @@ class Arbiter:
         """Whether so much waits for a session that nothing more can be taken from outside."""
         return len(self._held) >= MAX_HELD
 
-    # -- what others want ---------------------------------------------------------------------------------
     def configure(self, session: Mapping[str, Any], now: float) -> None:
         """Put `session` (a partial session of event session.update) in force at the next quiet moment."""
         self._config = merged(self._config or {}, session)
@@ -114,9 +102,22 @@ class Arbiter:
         )
         self.advance(now)
 
+    def fill(self, instructions: str, now: float) -> bool:
+        """Have something said beside the conversation, if nothing else is going on; return whether."""
+        quiet = self.active is None and self._born and self._want is None and not self._blocked
+        if free := quiet and self.configured and not self.caller_speaking:
+            self._ask(Want(CAUSE, instructions=instructions, again=True, aside=True), now)
+        return free
+
+    @property
+    def aside(self) -> bool:
+        """Whether what is active or asked for is beside the conversation."""
+        return self.active.want.aside if self.active is not None else not self._born and self._asked.aside
+
     def want_again(self, response: Response, now: float) -> None:
         """Want what `response` was asked for and did not give."""
-        self._want = self._want or replace(response.want, cause="retry", event_id=None)
+        if not response.want.aside:
+            self._want = self._want or replace(response.want, cause="retry", event_id=None)
         self.advance(now)
 
     def add_item(self, item: Mapping[str, Any], now: float, *, event_id: str | None = None) -> None:
@@ -134,7 +135,9 @@ class Arbiter:
             if not self.active.cancelled:
                 self.active.cancelled = True
                 self.active.last_event_s = now
-                if not self.active.items:  # the new agent has yet to say its first word
+                if (
+                    not self.active.items and not self.active.want.aside
+                ):  # the new agent has yet to say its first word
                     self._role = self._role or self.active.want.instructions
                 self._out.append(requests.cancel_response(self._new_id("event"), self.active.response_id))
             return True
@@ -156,7 +159,6 @@ class Arbiter:
         else:
             self._out.append(requests.delete_item(self._new_id("event"), item_id))
 
-    # -- what the caller does -----------------------------------------------------------------------------
     def speech_started(self) -> None:
         """Hold every response.create until the caller's turn is committed or cleared."""
         self.caller_speaking = True
@@ -187,7 +189,6 @@ class Arbiter:
         """Whether a turn was found over and is not committed yet."""
         return self._turn_over
 
-    # -- what tools do ------------------------------------------------------------------------------------
     def tool_called(self, response_id: str, call_id: str) -> None:
         """Note a call whose result the response's answer must wait for."""
         response = self._responses.get(response_id)
@@ -210,7 +211,6 @@ class Arbiter:
                 return
         self.want(cause, now)
 
-    # -- what the upstream says ---------------------------------------------------------------------------
     def response_created(self, response_id: str, now: float) -> Response:
         """Note the birth of a response (event response.created), ours or not."""
         ours = not self._born
@@ -267,7 +267,7 @@ class Arbiter:
         active = code == ALREADY_ACTIVE
         if event_id == self._asked_id if event_id else active and not self._born:
             if active:
-                if not self._cancel_at_birth:
+                if not self._cancel_at_birth and not self._asked.aside:
                     self._want = self._want or self._asked
                 self._blocked = self.active is None
                 self._asked_s = now
@@ -278,7 +278,6 @@ class Arbiter:
     def _unask(self) -> None:
         self._asked_id, self._born, self._cancel_at_birth = "", True, False
 
-    # -- time ---------------------------------------------------------------------------------------------
     def deadline(self) -> float | None:
         """Return when `expire` wants to be called, or None."""
         times = [sent + UPDATED_WITHIN_S for sent in self._unacked.values()]
@@ -340,7 +339,11 @@ class Arbiter:
     def _create(self, want: Want, now: float) -> None:
         if self._role is not None:
             want = replace(want, instructions=self._role)
-        self._asked, self._want, self._role, self._born = want, None, None, False
+        self._want = self._role = None
+        self._ask(want, now)
+
+    def _ask(self, want: Want, now: float) -> None:
+        self._asked, self._born = want, False
         self._asked_id, self._asked_s = want.event_id or self._new_id("event"), now
-        self._out.append(requests.create_response(self._asked_id, want.instructions))
+        self._out.append(requests.create_response(self._asked_id, want))
         self._started.append(want.cause)

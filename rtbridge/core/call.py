@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from rtbridge.core import asks, detection, dialect, journal, pcm, view
+from rtbridge.core import asks, correspondence, detection, journal, pcm, waits
 from rtbridge.core.arbiter import Arbiter, NewId
 from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.detection import TurnDetection
+from rtbridge.core.filler import CAUSE, Filler
 from rtbridge.core.handover import Handover
 from rtbridge.core.latency import Stopwatch
 from rtbridge.core.plan import Action, Hangup, Note, Plan, ToCaller, ToUpstream
@@ -49,6 +50,7 @@ class Call:
         self.session: Wire = {}  # the agent's session as the agents configured it
         self.opened_s = now
         self.handover = Handover()
+        self.filler = Filler(plan.fillers)
         self.tools: dict[str, tuple[str, str, float]] = {}  # call_id -> name, arguments, since
         self.retried = False
         self.client = Correspondence()
@@ -66,7 +68,12 @@ class Call:
         """Return when `handle_timer` wants to be called; None once the call is to end."""
         if self._ended:
             return None
-        times = [self.opened_s + self.plan.max_call_s, self._hold_until, self.arbiter.deadline()]
+        times = [
+            self.opened_s + self.plan.max_call_s,
+            self._hold_until,
+            self.arbiter.deadline(),
+            waits.due(self),
+        ]
         return min(time for time in times if time is not None)
 
     def note(self, entry: journal.Entry) -> None:
@@ -80,7 +87,7 @@ class Call:
     def leg_up(self, now: float) -> None:
         """Media flows and the data channel is open."""
         self._leg_up = True
-        self._tell_session("session.created")
+        correspondence.tell_session(self, "session.created")
         self.settle(now)
 
     def leg_suspended(self, reason: str, now: float) -> None:
@@ -153,6 +160,7 @@ class Call:
             self.arbiter.tool_output(call_id, output, now, cause="handoff", role=handoff.role)
             return
         self.note(journal.ToolEnded(call_id, name, arguments, output, round((now - since) * 1000)))
+        waits.drop_unheard(self, now)
         self.arbiter.tool_output(call_id, output, now, cause="tool")
 
     def handle_timer(self, now: float) -> None:
@@ -161,6 +169,7 @@ class Call:
             self.hang_up("the call reached its longest allowed time")
         if self._hold_until is not None and now >= self._hold_until:
             self.hang_up("the caller did not come back")
+        waits.fill(self, now)
         lost = self.arbiter.lost(now)
         late = self.arbiter.expire(now) if lost is None else ["response.cancel was not answered"]
         for words in late:
@@ -217,7 +226,9 @@ class Call:
             self.note(journal.BargeInConfirmed(item_id, pcm.ms_of_samples(heard)))
         self.arbiter.cancel(now)
         for cut in self.speech.flush(lag):
-            if cut.heard.heard_ms > 0:
+            if waits.is_aside(self, cut.item_id):
+                self.note(cut.heard)
+            elif cut.heard.heard_ms > 0:
                 self._truncate(cut.item_id, cut.content_index, cut.heard.heard_ms)
                 self.note(cut.heard)
             else:
@@ -232,6 +243,8 @@ class Call:
 
     def forget_unheard(self, item_id: str) -> None:
         """Take an item of which nothing was heard out of the upstream's context."""
+        if waits.is_aside(self, item_id):
+            return
         self.arbiter.delete(item_id)
         self.note(journal.ItemDeleted(item_id))
 
@@ -246,6 +259,7 @@ class Call:
                     self.note(self.speech.played(progress))
                     self._cut_if_cancelled(progress)
                 case _:  # Drained
+                    self.filler.heard(now)
                     self.move(Cause.DRAINED, now)
                     if self._sounding is not None and (
                         self.arbiter.active is None or self.arbiter.active.response_id != self._sounding
@@ -260,7 +274,7 @@ class Call:
         """Cut an item whose response was cancelled but whose queue was played: what came later was dropped."""
         spoken = self.speech.queued(progress.item_id)
         response = self.arbiter.response(spoken.response_id)
-        if not spoken.complete and response is not None and response.cancelled:
+        if not spoken.complete and response is not None and response.cancelled and not response.want.aside:
             self._truncate(progress.item_id, progress.content_index, pcm.ms_of_samples(progress.pulled))
 
     def _began(self, item_id: str, now: float) -> None:
@@ -315,12 +329,12 @@ class Call:
         for cause in self.arbiter.take_requested():
             self.agent = self.handover.switch(self.agent, now)
             self.note(journal.ResponseRequested(cause))
-            self.stopwatch.requested(now)
-            self.move(Cause.REQUESTED, now)
+            if cause != CAUSE:
+                self.stopwatch.requested(now)
+                self.move(Cause.REQUESTED, now)
         self._announce_handoff()
         if self.session and self.arbiter.configured:
-            for asked in self.client.pay_updates():
-                self._answer_update(asked)
+            correspondence.answer_updates(self)
 
     def rest(self, now: float) -> None:
         """Nothing plays and nothing is on its way: it is the caller's turn."""
@@ -332,14 +346,3 @@ class Call:
         speaking = None if playing is None else self.speech.queued(playing.item_id).agent
         if (entry := self.handover.announce(speaking)) is not None:
             self.note(entry)
-
-    def _tell_session(self, kind: str) -> Wire:
-        seen = view.session_view(self.session, call_id=self.plan.call_id, detection=self.detection.value)
-        self.tell({"type": kind, "event_id": self.new_id("event"), "session": seen})
-        return seen
-
-    def _answer_update(self, asked: Wire) -> None:
-        seen = self._tell_session("session.updated")
-        ignored = dialect.ignored(asked, self.session, seen)
-        if ignored:
-            self.note(journal.Notice(f"the server owns {', '.join(ignored)}; left as it is", ignored))

@@ -5,7 +5,12 @@ All of it is bounded: a client that floods gets less service, never more memory.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rtbridge.core import dialect, journal, view
+
+if TYPE_CHECKING:
+    from rtbridge.core.call import Call
 
 Wire = dict[str, Any]
 
@@ -56,3 +61,18 @@ class Correspondence:
 def _keep_newest(open_letters: dict[str, Any]) -> None:
     while len(open_letters) > MAX_OPEN:
         del open_letters[next(iter(open_letters))]
+
+
+def tell_session(call: Call, kind: str) -> dict[str, Any]:
+    """Tell the client the session in force (events session.created, session.updated) and return what it was told."""
+    seen = view.session_view(call.session, call_id=call.plan.call_id, detection=call.detection.value)
+    call.tell({"type": kind, "event_id": call.new_id("event"), "session": seen})
+    return seen
+
+
+def answer_updates(call: Call) -> None:
+    """Answer each session.update of the client, and name what of it was left as it is."""
+    for asked in call.client.pay_updates():
+        ignored = dialect.ignored(asked, call.session, tell_session(call, "session.updated"))
+        if ignored:
+            call.note(journal.Notice(f"the server owns {', '.join(ignored)}; left as it is", ignored))

@@ -248,6 +248,14 @@ class ToolEnded(Entry):
 
 
 @dataclass(frozen=True, slots=True)
+class FillerAsked(Entry):
+    """A tool takes its time: the agent was asked to say something beside the conversation."""
+
+    event = "filler.asked"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentHandedOff(Entry):
     """Another agent speaks from here on: its session is in force and its first response was asked for."""
 

@@ -69,6 +69,16 @@ class Ledger:
             cut = self._cut_by_length(line.text, heard_samples / line.samples)
         return Words(line.text[:cut], line.text[cut:])
 
+    def word_end(self, item_id: str, samples: int) -> int:
+        """Return the sample at which the word that sounds at `samples` is over; the item's end where it is the last."""
+        line = self._lines.get(item_id, _Line())
+        if self.word_times and line.starts:
+            spots = [start for _, start in line.starts]
+        else:
+            ends = [word.end() for word in _WORD.finditer(line.text)]
+            spots = [int(end / len(line.text) * line.samples) for end in ends]
+        return next((spot for spot in spots if spot >= samples), line.samples)
+
     def forget(self, item_id: str) -> None:
         """Drop an item's line."""
         self._lines.pop(item_id, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtbridge.core import journal
+from rtbridge.core.filler import PHRASES
 
 Wire = dict[str, Any]
 
@@ -23,6 +24,7 @@ class Plan:
     demo: bool = False  # the upstream is the embedded engine, which takes prompt ids
     word_times: bool = False
     greet: bool = True
+    fillers: tuple[str, ...] = PHRASES  # what the agent says while a tool takes its time
     max_call_s: float = 1800.0
     hold_s: float = 120.0
 

@@ -136,6 +136,22 @@ class Playout:
         parts.append(pcm.silence(wanted))
         return b"".join(parts)
 
+    def end_at(self, samples: int) -> None:
+        """Let the item at the head end once `samples` of it were pulled; it never gets longer."""
+        item = self._items[0]
+        spare = item.pushed - max(samples, item.pulled)
+        while spare > 0:
+            last = item.chunks.pop()
+            length = len(last) // pcm.SAMPLE_BYTES
+            if length > spare:
+                item.chunks.append(last[: (length - spare) * pcm.SAMPLE_BYTES])
+            cut = min(length, spare)
+            item.pushed -= cut
+            self._queued -= cut
+            spare -= cut
+        item.finished = True
+        self._retire()
+
     def flush(self) -> list[Progress]:
         """Forget everything queued; return how far each item had come, in order. No marks follow for them."""
         progress = [item.progress() for item in self._items]

@@ -20,6 +20,9 @@ class Want:
     event_id: str | None = None  # what response.create shall be called, where somebody waits for its errors
     instructions: str | None = None  # of this response, instead of the session's
     again: bool = False  # it was asked for before and not answered
+    aside: bool = (
+        False  # beside the conversation: the model never reads it back, and nobody asks for it twice
+    )
 
 
 @dataclass(slots=True)
@@ -53,11 +56,19 @@ def create_item(event_id: str, item: Mapping[str, Any]) -> Wire:
     return {"type": "conversation.item.create", "event_id": event_id, "item": dict(item)}
 
 
-def create_response(event_id: str, instructions: str | None) -> Wire:
-    """Return a response.create; `instructions` stand for the session's in this one response."""
+def create_response(event_id: str, want: Want) -> Wire:
+    """Return a response.create; a want's instructions stand for the session's in this one response."""
     event: Wire = {"type": "response.create", "event_id": event_id}
-    if instructions is not None:
-        event["response"] = {"instructions": instructions}
+    if want.aside:
+        event["response"] = {
+            "conversation": "none",
+            "input": [],
+            "tools": [],
+            "tool_choice": "none",
+            "instructions": want.instructions,
+        }
+    elif want.instructions is not None:
+        event["response"] = {"instructions": want.instructions}
     return event
 
 

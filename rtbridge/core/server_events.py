@@ -12,9 +12,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import dialect, journal, pcm, view
-from rtbridge.core.arbiter import ALREADY_ACTIVE
+from rtbridge.core import dialect, journal, pcm, view, waits
 from rtbridge.core.call import MAX_OPEN_CALLS, Call
+from rtbridge.core.races import ALREADY_ACTIVE
 from rtbridge.core.speech import entry_of
 from rtbridge.core.turns import Cause, State
 
@@ -187,6 +187,7 @@ def _audio_delta(call: Call, event: Wire, now: float) -> bool:
         return False
     call.arbiter.item_added(response_id, item_id)
     call.speech.begin(item_id, response_id, call.agent)
+    waits.make_way(call, item_id)
     index = event.get("content_index")
     lost = call.speech.add_audio(item_id, index if isinstance(index, int) else 0, chunk)
     if lost:

@@ -101,6 +101,10 @@ class Speech:
         """Return what playout did since the last call."""
         return self.playout.take_marks()
 
+    def end_word(self, playing: Progress) -> None:
+        """Let what plays end with the word that sounds now."""
+        self.playout.end_at(self.ledger.word_end(playing.item_id, playing.pulled))
+
     def flush(self, lag_samples: int) -> list[Cut]:
         """Throw away what is queued; return each item that stops, in the order of play.
 

@@ -34,7 +34,7 @@ from agents.realtime import (
 from agents.realtime.items import AssistantAudio, InputImage
 
 from agents import Usage
-from rtbridge.core.arbiter import BENIGN
+from rtbridge.core.races import BENIGN
 from rtbridge.upstream.port import WireEvent
 
 Normalized = Sequence[RealtimeModelEvent]

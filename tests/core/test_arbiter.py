@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from rtbridge.core import arbiter as module
-from rtbridge.core.arbiter import ALREADY_ACTIVE, Arbiter
+from rtbridge.core.arbiter import Arbiter
+from rtbridge.core.races import ALREADY_ACTIVE
 from rtbridge.core.requests import merged
 
 Wire = dict[str, Any]

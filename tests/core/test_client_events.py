@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rig import FarUpstream, Refuse, Rig, Say
-from rtbridge.core import arbiter, asks, correspondence, journal
+from rtbridge.core import arbiter, asks, correspondence, journal, races
 from rtbridge.core.turns import State
 
 Wire = dict[str, Any]
@@ -271,7 +271,7 @@ def test_an_upstream_error_about_a_clients_event_bears_the_clients_event_id() ->
 
 def test_a_race_that_is_asked_again_is_not_the_clients_to_hear_of() -> None:
     rig = Rig()
-    rig.far.answers.append([Refuse(arbiter.ALREADY_ACTIVE)])
+    rig.far.answers.append([Refuse(races.ALREADY_ACTIVE)])
     rig.client({"type": "response.create", "event_id": "c"})
     assert rig.told("error") == []
     rig.upstream({"type": "response.done", "response": {"id": "a stranger's"}})

@@ -69,3 +69,19 @@ def test_an_item_that_nobody_knows_has_no_words_and_costs_nothing() -> None:
     ledger.forget("a")
     ledger.forget("a")
     assert ledger.text("a") == ""
+
+
+def test_the_end_of_the_word_that_sounds_is_where_the_next_one_begins() -> None:
+    timed = Ledger(word_times=True)
+    for word in ("one ", "two ", "three"):
+        timed.add_text("a", word)
+        timed.add_audio("a", 100)
+    assert [timed.word_end("a", samples) for samples in (1, 100, 101, 250)] == [100, 100, 200, 300]
+
+
+def test_without_word_times_words_end_in_proportion_to_their_length() -> None:
+    ledger = Ledger(word_times=False)
+    ledger.add_text("a", "one two three")
+    ledger.add_audio("a", 1300)
+    assert [ledger.word_end("a", samples) for samples in (10, 450, 900, 1300)] == [400, 800, 1300, 1300]
+    assert ledger.word_end("unknown", 5) == 0

@@ -93,3 +93,18 @@ def test_what_finds_no_room_is_counted_and_never_queued(monkeypatch: pytest.Monk
     assert queue.push("b", 0, samples(1, 1)) == 1
     assert queue.queued_samples == 5
     assert not queue.holds("b")
+
+
+def test_an_item_can_be_made_to_end_early_but_never_before_what_was_pulled() -> None:
+    playout = Playout()
+    playout.push("a", 0, b"\x01\x00" * 100)
+    playout.push("a", 0, b"\x02\x00" * 100)
+    playout.pull(50)
+    playout.end_at(80)
+    assert playout.queued_samples == 30
+    assert playout.pull(40) == b"\x01\x00" * 30 + bytes(20)
+    playout.push("b", 0, b"\x03\x00" * 100)
+    playout.pull(60)
+    playout.end_at(10)
+    assert playout.queued_samples == 0
+    assert playout.playing is None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from conftest import Count
 from rig import Fail, FarUpstream, Hang, Ignore, Part, Refuse, Rig, Say, Use
 from rtbridge.core import asks, journal
-from rtbridge.core.arbiter import ALREADY_ACTIVE, BENIGN
+from rtbridge.core.races import ALREADY_ACTIVE, BENIGN
 from rtbridge.core.turns import State
 
 ANSWERS: list[list[Part]] = [
