@@ -88,6 +88,16 @@ def _parser() -> argparse.ArgumentParser:
 
     scenarios = add("scenarios", _scenarios, "List and check all scenarios and draw their graphs.")
     scenarios.add_argument("--scenarios", type=Path, help="folder of scenario folders")
+    writing = scenarios.add_subparsers(metavar="WHAT")
+    new = writing.add_parser("new", help="Write a scenario to begin with, one that talks at once.")
+    new.set_defaults(command=_new_scenario)
+    new.add_argument("name", metavar="NAME", help="its folder and id, like my_agent")
+    new.add_argument("--into", type=Path, default=Path("scenarios"), help="folder to put it in (scenarios)")
+    prompt = writing.add_parser("prompt", help="Print the guide that makes a prompt out of a description.")
+    prompt.set_defaults(command=_prompt)
+    prompt.add_argument(
+        "description", nargs="?", default="", metavar="DESCRIPTION", help="with OPENAI_API_KEY it is answered"
+    )
 
     benches = commands.add_parser("bench", help="Measure this machine.").add_subparsers(
         required=True, metavar="WHAT"
@@ -255,6 +265,24 @@ def _scenarios(args: argparse.Namespace) -> int:
     from rtbridge.agents.scenario import default_root
 
     return list_scenarios(_settings(args).scenarios or default_root())
+
+
+def _new_scenario(args: argparse.Namespace) -> int:
+    from rtbridge.agents.scaffold import new_scenario, next_steps
+
+    print(next_steps(new_scenario(args.name, args.into)))
+    return 0
+
+
+def _prompt(args: argparse.Namespace) -> int:
+    from rtbridge.agents.metaprompt import answered, metaprompt
+
+    settings = _settings(args)
+    if args.description and settings.openai_api_key:
+        print(answered(args.description, settings))
+    else:
+        print(metaprompt(args.description), end="")
+    return 0
 
 
 def _bench_media(args: argparse.Namespace) -> int:

@@ -35,7 +35,7 @@ const CATEGORIES = { OFFENSIVE: "offensive", OFF_BRAND: "off brand", VIOLENCE: "
 export function verdictParts({ state, category, rationale, text, latency_ms }) {
   const kind = CATEGORIES[category] ?? (category && category !== "NONE" ? category : "");
   const [mark, words] = {
-    pending: ["○", "checking"],
+    pending: ["…", "checking"],
     pass: ["✓", "checked"],
     fail: ["!", kind ? `flagged: ${kind}` : "flagged"],
   }[state] ?? ["?", "not checked"];
