@@ -32,6 +32,8 @@ _WANTS_IN: Final = re.compile(
     r"(?i)\b(yes|yeah|yep|sure|okay|ok|please|sign me up|i('d| would) (like|love)|count me in|sounds good|absolutely|"
     r"of course)\b"
 )
+# The disclosure, from its first words on: whoever interrupts it has heard those.
+_OFFERED: Final = re.compile(r"(?i)loyalty|\bprogram|sign (you )?up|snowy peak boards, the people")
 _WANTS_OUT: Final = re.compile(r"(?i)\b(no|nope|nah|not|don't|later|never|skip)\b")
 
 
@@ -61,11 +63,19 @@ def offer_answered(context: CallContext, given: Args) -> None:
         raise Refused("The address comes first: ask for it, read it back, and call save_or_update_address.")
     if given["offer_id"] != "a-592":
         raise Refused("There is no such offer. The loyalty programme is offer_id a-592.")
-    last = next((said for who, said in reversed(context.transcript()) if who == "user"), "")
-    if given["user_response"] == "ACCEPTED" and (not _WANTS_IN.search(last) or _WANTS_OUT.search(last)):
+    if given["user_response"] == "ACCEPTED" and not _said_yes_to_the_offer(context):
         raise Refused(
             "The caller has not said yes to the offer in their last words. Ask them plainly, then log it."
         )
+
+
+def _said_yes_to_the_offer(context: CallContext) -> bool:
+    """Return whether the caller's last words are a yes, and what they answer is the offer."""
+    said = [(who, line) for who, line in context.transcript() if line.strip()]
+    at = next((n for n in reversed(range(len(said))) if said[n][0] == "user"), 0)
+    before = next((line for who, line in reversed(said[:at]) if who != "user"), "")
+    answer = said[at][1] if said else ""
+    return bool(_OFFERED.search(before) and _WANTS_IN.search(answer) and not _WANTS_OUT.search(answer))
 
 
 def require_verified(context: CallContext, phone_number: str | None = None) -> None:
