@@ -16,7 +16,7 @@ from agents.tool import invoke_function_tool
 from agents.tool_context import ToolContext
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
-from agents import Usage
+from agents import FunctionTool, Usage
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.effects import declared
 from rtbridge.agents.scenario import Scenario, check, default_root, load_scenario
