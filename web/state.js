@@ -247,6 +247,10 @@ const RULES = {
     if (!isId(to)) return state;
     return append({ ...state, agent: to }, { kind: "handoff", from: clip(from), to, took_ms: ms(took_ms) });
   },
+  "rtbridge.bound.reached": (state, { bound, limit }) =>
+    note(state, "info", bound === "handoffs"
+      ? `Not handed over: ${limit} times within a minute is the most.`
+      : `A tool was not run: ${limit} calls a turn are the most.`),
   "rtbridge.tool.started": (state, { call_id, name, arguments: given }) => {
     if (!isId(call_id) || find(state, `tool:${call_id}`) >= 0) return state;
     const entry = { key: `tool:${call_id}`, kind: "tool", agent: state.agent, name: clip(name), given: clip(given) };

@@ -259,3 +259,8 @@ test("a check that the call did not wait for is shown as unchecked and never as 
     { type: "page.ended", reason: "the caller hung up" }], live());
   assert.deepEqual([entry(state, "a1").guardrail.state, entry(state, "a2").guardrail.state], ["unchecked", "pass"]);
 });
+
+test("a bound that was reached is told in words", () => {
+  const told = ["tool_calls", "handoffs"].map((bound) => reduce(live(), { type: "rtbridge.bound.reached", bound, limit: 4 }).entries[0].text);
+  assert.deepEqual(told, ["A tool was not run: 4 calls a turn are the most.", "Not handed over: 4 times within a minute is the most."]);
+});

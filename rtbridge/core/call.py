@@ -13,6 +13,7 @@ from typing import Any
 
 from rtbridge.core import asks, correspondence, detection, journal, pcm, waits
 from rtbridge.core.arbiter import Arbiter, NewId
+from rtbridge.core.bounds import Bounds
 from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.detection import TurnDetection
 from rtbridge.core.filler import CAUSE, Filler
@@ -50,6 +51,7 @@ class Call:
         self.session: Wire = {}  # the agent's session as the agents configured it
         self.opened_s = now
         self.handover = Handover()
+        self.bounds = Bounds()
         self.filler = Filler(plan.fillers)
         self.tools: dict[str, tuple[str, str, float]] = {}  # call_id -> name, arguments, since
         self.retried = False

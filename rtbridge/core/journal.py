@@ -207,7 +207,7 @@ class ResponseRequested(Entry):
     """The arbiter sent response.create."""
 
     event = "response.requested"
-    cause: str  # greeting | speech | text | tool | handoff | client | retry
+    cause: str  # greeting | speech | text | tool | handoff | client | retry | ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +264,18 @@ class AgentHandedOff(Entry):
     from_: str
     to: str
     took_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoundReached(Entry):
+    """A tool call or handoff was not run: there were too many. The model is asked to come to an end."""
+
+    event = "bound.reached"
+    to_caller = True
+    bound: str  # tool_calls | handoffs
+    limit: int
+    call_id: str
+    name: str
 
 
 # -- upstream ---------------------------------------------------------------------------------------------

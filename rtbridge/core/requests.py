@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rtbridge.core.bounds import ENDING
+
 Wire = dict[str, Any]
 
 
@@ -67,8 +69,12 @@ def create_response(event_id: str, want: Want) -> Wire:
             "tool_choice": "none",
             "instructions": want.instructions,
         }
-    elif want.instructions is not None:
-        event["response"] = {"instructions": want.instructions}
+        return event
+    told: Wire = {} if want.instructions is None else {"instructions": want.instructions}
+    if want.cause == ENDING:
+        told["tool_choice"] = "none"
+    if told:
+        event["response"] = told
     return event
 
 

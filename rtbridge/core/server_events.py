@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import dialect, journal, pcm, view, waits
+from rtbridge.core import bounds, dialect, journal, pcm, view, waits
 from rtbridge.core.call import MAX_OPEN_CALLS, Call
 from rtbridge.core.races import ALREADY_ACTIVE
 from rtbridge.core.speech import entry_of
@@ -94,6 +94,7 @@ def _endpoint_ms(call: Call, event: Wire) -> int | None:
 
 
 def _committed(call: Call, event: Wire, now: float) -> bool:
+    call.bounds.turn_over()
     call.arbiter.committed(now)
     if (
         call.turns.state is State.CALLER_SPEAKING
@@ -127,6 +128,7 @@ def _item_added(call: Call, event: Wire, now: float) -> bool:
     entry.agent = spoken.agent if spoken is not None else ""
     call.speech.transcript.add(entry, previous if isinstance(previous, str) else None)
     if call.client.was_typed(entry.item_id):
+        call.bounds.turn_over()
         call.note(journal.CallerSaid(entry.item_id, entry.text, typed=True))
     shown = (
         None if known else view.visible({**event, "type": "conversation.item.added"}, call.speech.transcript)
@@ -243,6 +245,12 @@ def _output_item_done(call: Call, event: Wire, now: float) -> bool:
         call.note(journal.UpstreamErred("invalid_function_call", words, benign=False))
         return False
     call.arbiter.tool_called(response_id, call_id)
+    if (over := call.bounds.over(response_id, handoff=name in call.plan.handoffs, now=now)) is not None:
+        call.note(journal.BoundReached(*over, call_id, name))
+        call.arbiter.tool_output(call_id, bounds.refusal(*over), now, cause=bounds.ENDING)
+        if call.bounds.hopeless:
+            call.hang_up("the agent went on calling tools after it was told to end")
+        return False
     arguments = str(item.get("arguments") or "")
     call.tools[call_id] = (name, arguments, now)
     while len(call.tools) > MAX_OPEN_CALLS:
