@@ -34,6 +34,7 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 _LEVELS: Final = {
     "turn.changed": logging.DEBUG,
+    "item.begun": logging.DEBUG,
     "turn.ignored": logging.DEBUG,
     "item.truncated": logging.DEBUG,
     "item.deleted": logging.DEBUG,

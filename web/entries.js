@@ -33,6 +33,14 @@ export function append(state, entry) {
   return insert({ ...state, count }, state.entries.length, { key: `${entry.kind}:${count}`, ...entry });
 }
 
+/** Add an entry before the run of entries at the end that starts with the first one of which `isAfter` holds. */
+export function appendBefore(state, entry, isAfter) {
+  let at = state.entries.length;
+  for (let i = at - 1; i >= 0 && state.entries[i].kind !== "handoff"; i--) if (isAfter(state.entries[i])) at = i;
+  const count = state.count + 1;
+  return insert({ ...state, count }, at, { key: `${entry.kind}:${count}`, ...entry });
+}
+
 /** Change some fields of the entry at `at`. */
 export function replace(state, at, change) {
   return { ...state, entries: state.entries.with(at, { ...state.entries[at], ...change }) };

@@ -2,7 +2,7 @@
 // Pure: no DOM, no clock, no network. Events are those of the data channel (OpenAI Realtime GA plus
 // `rtbridge.*`, the vocabulary of core/journal.py) and the page's own `page.*`. Events that are unknown,
 // malformed or about nothing change nothing and give the same object back, so a renderer may compare by `===`.
-import { amend, append, clip, find, isId, MAX_PARTS, ms, place, replace, said, touch, withPart } from "./entries.js";
+import { amend, append, appendBefore, clip, find, isId, MAX_PARTS, ms, place, replace, said, touch, withPart } from "./entries.js";
 import { tellEnding, tellProblem } from "./words.js";
 
 export const LATENCY_PARTS = ["endpoint", "request", "model", "playout"]; // of rtbridge.turn.ended, in order
@@ -245,8 +245,12 @@ const RULES = {
   // agents and tools
   "rtbridge.agent.handed_off": (state, { from, to, took_ms }) => {
     if (!isId(to)) return state;
-    return append({ ...state, agent: to }, { kind: "handoff", from: clip(from), to, took_ms: ms(took_ms) });
+    const entry = { kind: "handoff", from: clip(from), to, took_ms: ms(took_ms) };
+    return appendBefore({ ...state, agent: to }, entry, (other) => other.kind === "message" && other.agent === to);
   },
+  // The new agent's first words are often there before the old one has fallen silent and the handoff is told.
+  "rtbridge.item.begun": (state, { item_id, agent }) =>
+    isId(agent) ? amend(state, item_id, "assistant", () => ({ agent })) : state,
   "rtbridge.bound.reached": (state, { bound, limit }) =>
     note(state, "info", bound === "handoffs"
       ? `Not handed over: ${limit} times within a minute is the most.`

@@ -260,6 +260,27 @@ test("a check that the call did not wait for is shown as unchecked and never as 
   assert.deepEqual([entry(state, "a1").guardrail.state, entry(state, "a2").guardrail.state], ["unchecked", "pass"]);
 });
 
+test("whose words they are is known before the handoff is told, and the handoff stands before them", () => {
+  let state = reduce(initial(), { type: "rtbridge.call.opened", scenario: "s", agent: "greeter", demo: false });
+  for (const [item_id, agent] of [["a", "greeter"], ["b", "poet"]]) {
+    state = reduce(state, { type: "rtbridge.item.begun", item_id, agent });
+    state = reduce(state, { type: "response.output_audio_transcript.delta", item_id, content_index: 0, delta: agent });
+  }
+  state = reduce(state, { type: "rtbridge.agent.handed_off", from: "greeter", to: "poet", took_ms: 3 });
+  assert.deepEqual(
+    state.entries.map(({ kind, agent }) => [kind, agent]),
+    [["message", "greeter"], ["handoff", undefined], ["message", "poet"]],
+  );
+  assert.equal(state.agent, "poet");
+});
+
+test("a handoff back to an agent stands where it happened", () => {
+  let state = reduce(initial(), { type: "rtbridge.item.begun", item_id: "a", agent: "poet" });
+  state = reduce(state, { type: "rtbridge.agent.handed_off", from: "poet", to: "greeter" });
+  state = reduce(state, { type: "rtbridge.agent.handed_off", from: "greeter", to: "poet" });
+  assert.deepEqual(state.entries.map(({ kind }) => kind), ["message", "handoff", "handoff"]);
+});
+
 test("a bound that was reached is told in words", () => {
   const told = ["tool_calls", "handoffs"].map((bound) => reduce(live(), { type: "rtbridge.bound.reached", bound, limit: 4 }).entries[0].text);
   assert.deepEqual(told, ["A tool was not run: 4 calls a turn are the most.", "Not handed over: 4 times within a minute is the most."]);

@@ -123,7 +123,7 @@ def read(text: str) -> Wire:
             "invalid_text",
             "the event holds half a surrogate pair; send whole characters",
             kind=kind,
-            event_id=event_id,
+            event_id=event_id if event_id is not None and event_id.isascii() else None,
         ) from None
     return event
 
