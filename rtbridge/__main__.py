@@ -125,7 +125,6 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 async def _serving(settings: Settings) -> None:
-    import agents
     from rtbridge.agents.scenario import default_root, load_scenarios
     from rtbridge.rtc import private
     from rtbridge.rtc.config import PeerConfig
@@ -134,8 +133,9 @@ async def _serving(settings: Settings) -> None:
     from rtbridge.server.app import Bridge
     from rtbridge.server.ops import Metrics
     from rtbridge.switchboard import Switchboard
+    from rtbridge.upstream.text import trace_agents
 
-    agents.set_tracing_disabled(not settings.tracing)
+    trace_agents(settings.tracing)
     private.self_test()
     config = PeerConfig.of(settings)
     root = settings.scenarios or default_root()

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from agents.models.interface import Model
-
 from rtbridge.agents.moderator import Moderator
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import asks, journal
@@ -27,6 +25,7 @@ from rtbridge.errors import RtbridgeError
 from rtbridge.settings import Settings
 from rtbridge.upstream.model import BridgeModel, BridgeSession
 from rtbridge.upstream.port import Upstream
+from rtbridge.upstream.text import TextModels
 
 Record = Callable[[str, int, journal.Entry], None]
 NewId = Callable[[str], str]
@@ -55,7 +54,7 @@ class Session:
         settings: Settings,
         record: Record,
         new_id: NewId,
-        text_model: Callable[[str], Model] | None = None,
+        text_model: TextModels | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._time = loop.time
@@ -73,6 +72,7 @@ class Session:
             upstream_url=upstream.url,
             demo=upstream.capabilities.is_engine,
             word_times=upstream.capabilities.word_times,
+            fillers=scenario.fillers,
             max_call_s=settings.max_call_s,
             hold_s=settings.hold_s,
         )

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from agents.models.interface import Model
 
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core.leg import CallerLeg
@@ -23,6 +22,7 @@ from rtbridge.errors import NotFound, TooManyRequests, Unavailable
 from rtbridge.session import Record, Session
 from rtbridge.settings import Settings
 from rtbridge.upstream.port import Upstream
+from rtbridge.upstream.text import TextModels
 
 RETRY_AFTER_S = 5.0
 _log = structlog.get_logger("rtbridge.switchboard")
@@ -71,7 +71,7 @@ class Switchboard:
         scenarios: Mapping[str, Scenario],
         dial: Callable[[], Upstream],
         record: Record,
-        text_model: Callable[[str], Model] | None = None,
+        text_model: TextModels | None = None,
     ) -> None:
         """`text_model` finds a text model by name for supervisors and classifiers; without it there is none."""
         self.scenarios = scenarios

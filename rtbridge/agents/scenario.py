@@ -25,7 +25,9 @@ from agents import InputGuardrail, OutputGuardrail
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.graph import build, unreachable
 from rtbridge.agents.moderation import Guardrail, default_guardrails
+from rtbridge.agents.supervisor import Supervisor
 from rtbridge.agents.tools import DEFAULT_TIMEOUT_S
+from rtbridge.core.filler import PHRASES
 from rtbridge.errors import ScenarioError
 
 DEFAULT_VOICE: Final = "sage"
@@ -47,6 +49,8 @@ class Scenario:
     handoffs: Mapping[str, str]  # tool name -> agent name
     voice: str = DEFAULT_VOICE
     guardrails: tuple[Guardrail, ...] = ()  # run by the bridge on what agents and callers say
+    fillers: tuple[str, ...] = PHRASES  # said while a tool takes its time
+    text_agents: tuple[str, ...] = ()  # who thinks behind the voices, and has lines of its own for the engine
     notes: tuple[str, ...] = field(default=())  # problems that do not stop it from being served
 
     def session_settings(self, model: str = "") -> RealtimeSessionModelSettings:
@@ -142,6 +146,7 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
         problems.append("it has no docstring; its first line is the scenario's title in menus")
     company, voice = (_optional_text(module, name, problems) for name in ("company", "voice"))
     guardrails = _guardrails(module, company, problems)
+    fillers = _fillers(module, problems)
     if problems:
         raise ScenarioError("\n".join(f"{entry}: {problem}" for problem in problems))
     return Scenario(
@@ -154,6 +159,8 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
         handoffs=graph.handoffs,
         voice=voice or DEFAULT_VOICE,
         guardrails=guardrails,
+        fillers=fillers,
+        text_agents=tuple(one.name for one in vars(module).values() if isinstance(one, Supervisor)),
         notes=tuple(
             f"{entry}: no handoff leads to the agent {name!r}, so no call can start at it or reach it"
             for name in unreachable(start, vars(module))
@@ -206,9 +213,21 @@ def _missing_lines(scenario: Scenario) -> list[str]:
     strangers = [
         f"{lines}: [agents.{name}] belongs to no agent of agents.py; rename it or take it out"
         for name in named
-        if name not in scenario.agents
+        if name not in scenario.agents and name not in scenario.text_agents
     ]
     return missing + strangers
+
+
+def _fillers(module: ModuleType, problems: list[str]) -> tuple[str, ...]:
+    given = getattr(module, "fillers", PHRASES)
+    if isinstance(given, (list, tuple)) and all(
+        isinstance(one, str) and one and '"' not in one for one in given
+    ):
+        return tuple(given)
+    problems.append(
+        "`fillers` must be a list of sentences without quotation marks; leave it out for the usual ones"
+    )
+    return PHRASES
 
 
 def _optional_text(module: ModuleType, name: str, problems: list[str]) -> str | None:

@@ -8,6 +8,7 @@ from agents.models.interface import Model
 from agents.models.openai_responses import OpenAIResponsesModel
 from openai import AsyncOpenAI
 
+from agents import set_tracing_disabled
 from rtbridge.settings import Settings
 
 TextModels = Callable[[str], Model]
@@ -20,3 +21,8 @@ def openai_text_models(settings: Settings) -> TextModels:
     assert key is not None, "asked for only with a key"
     client = AsyncOpenAI(api_key=key.get_secret_value(), base_url=settings.openai_base_url)
     return lambda name: OpenAIResponsesModel(name, client)
+
+
+def trace_agents(wanted: bool) -> None:
+    """Let the Agents SDK export traces of text models, or not; the process's own setting of the SDK."""
+    set_tracing_disabled(not wanted)
