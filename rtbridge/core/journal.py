@@ -144,6 +144,16 @@ class CallerSaid(Entry):
 
 
 @dataclass(frozen=True, slots=True)
+class ItemBegun(Entry):
+    """An agent begins an item: whose words they are, before the first of them."""
+
+    event = "item.begun"
+    to_caller = True
+    item_id: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSaid(Entry):
     """An agent's item is complete as the model made it; what was heard of it is in item.heard."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from rtbridge.core import bounds, dialect, journal, pcm, view, waits
 from rtbridge.core.call import MAX_OPEN_CALLS, Call
 from rtbridge.core.races import ALREADY_ACTIVE
-from rtbridge.core.speech import entry_of
+from rtbridge.core.speech import Spoken, entry_of
 from rtbridge.core.turns import Cause, State
 
 Wire = dict[str, Any]
@@ -171,8 +171,14 @@ def _output_item_added(call: Call, event: Wire, now: float) -> bool:
     item, response_id = event.get("item"), str(event.get("response_id"))
     if isinstance(item, dict) and item.get("type") == "message" and isinstance(item.get("id"), str):
         call.arbiter.item_added(response_id, item["id"])
-        call.speech.begin(item["id"], response_id, call.agent)
+        _begin(call, item["id"], response_id)
     return True
+
+
+def _begin(call: Call, item_id: str, response_id: str) -> Spoken:
+    if call.speech.get(item_id) is None:
+        call.note(journal.ItemBegun(item_id, call.agent))
+    return call.speech.begin(item_id, response_id, call.agent)
 
 
 def _audio_delta(call: Call, event: Wire, now: float) -> bool:
@@ -188,7 +194,7 @@ def _audio_delta(call: Call, event: Wire, now: float) -> bool:
         )
         return False
     call.arbiter.item_added(response_id, item_id)
-    call.speech.begin(item_id, response_id, call.agent)
+    _begin(call, item_id, response_id)
     waits.make_way(call, item_id)
     index = event.get("content_index")
     lost = call.speech.add_audio(item_id, index if isinstance(index, int) else 0, chunk)
@@ -201,7 +207,7 @@ def _audio_delta(call: Call, event: Wire, now: float) -> bool:
 def _text_delta(call: Call, event: Wire, now: float) -> bool:
     response_id, item_id = str(event.get("response_id")), str(event.get("item_id"))
     if not call.is_stale(response_id):
-        call.speech.begin(item_id, response_id, call.agent)
+        _begin(call, item_id, response_id)
         call.speech.add_text(item_id, str(event.get("delta") or ""))
     return True
 
@@ -210,7 +216,7 @@ def _text_done(call: Call, event: Wire, now: float) -> bool:
     item_id, text = str(event.get("item_id")), str(event.get("transcript") or event.get("text") or "")
     response_id = str(event.get("response_id"))
     if not call.is_stale(response_id):
-        spoken = call.speech.begin(item_id, response_id, call.agent)
+        spoken = _begin(call, item_id, response_id)
         call.speech.set_text(item_id, text)
         call.note(journal.AgentSaid(item_id, spoken.agent, text))
     return True
