@@ -150,7 +150,7 @@ def _road(args: argparse.Namespace, settings: Settings, scenarios: Mapping[str, 
         key = settings.api_keys[0].get_secret_value() if settings.api_keys else ""
         return lambda story: asyncio.run(play_on_wire(story, url=args.wire, api_key=key))
     root = args.scenarios or settings.scenarios or default_root()
-    parts = load_parts(brains=root, model_dir=settings.model_dir)
+    parts = load_parts(brains=root, model_dir=settings.model_dir, moderation_words=settings.moderation_words)
     return lambda story: play(story, scenario=scenarios[story.scenario], parts=parts, settings=settings)
 
 
