@@ -202,3 +202,43 @@ async def test_a_tool_that_raises_becomes_a_result_and_the_call_goes_on(tmp_path
     assert "tool_failed" in ended.output
     assert "secret" not in ended.output
     assert rig.entries(journal.ItemHeard)[-1].heard_text == "That did not work."
+
+
+SLOW_TOOL = '''"""A slow desk."""
+
+import asyncio
+
+from agents import function_tool
+from agents.realtime import RealtimeAgent
+
+
+@function_tool
+async def look_up(order: str) -> str:
+    """Look an order up."""
+    await asyncio.sleep(3)
+    return "found"
+
+
+fillers = ["Bear with me."]
+start = RealtimeAgent(name="front", instructions="You are slow.", tools=[look_up])
+'''
+
+
+@on_virtual_time()
+async def test_a_slow_tool_is_covered_by_a_filler_that_makes_way_for_the_answer(tmp_path: Path) -> None:
+    def answer(turn: Turn) -> Iterable[Act]:
+        if turn.response_instructions:
+            yield Say(turn.response_instructions.split('"')[1])
+        elif last_text(turn).startswith("result"):
+            yield Say("Here it is.")
+        elif turn.items:
+            yield Call("look_up", '{"order": "A7"}')
+        else:
+            yield Say("Hello.")
+
+    async with CallRig(scenario_in(tmp_path, SLOW_TOOL), answer) as rig:
+        await rig.leg.pass_ms(600)
+        await rig.leg.pass_ms(8000, speech("hello there"))
+    assert [entry.text for entry in rig.entries(journal.FillerAsked)] == ["Bear with me."]
+    heard = [entry.heard_text for entry in rig.entries(journal.ItemHeard)]
+    assert heard == ["Hello.", "Bear with me.", "Here it is."]

@@ -28,6 +28,7 @@ from rtbridge.engine.parts import Act, Call, Say, Turn
 from rtbridge.engine.reading import HANDOFF, Called, Event, Got, Heard, Said, json_or_text, read_items
 from rtbridge.engine.schema import fault
 
+SAY_EXACTLY = re.compile(r'(?is)^say exactly\b[^"]*"([^"]{1,400})"\s*$')
 GREET = re.compile(r"(?i)\b(greet|welcome|say hello|introduce yourself|open the call)")
 CANNOT = "I'm sorry, that is not possible on this call. Is there anything else?"
 
@@ -71,7 +72,9 @@ class Brain:
         yield from self._subjects
 
     def answer(self, turn: Turn) -> list[Act]:
-        """Return the acts of one response; see `parts.Wits.answer`."""
+        """Return the acts of one response; see `parts.Wits.answer`. Who is told what to say, says that."""
+        if (told := SAY_EXACTLY.match(turn.response_instructions or "")) is not None:
+            return [Say(told[1])]
         scenario, agent = self.find(turn.prompt_id)
         events = read_items(turn.items)
         acts: Sequence[Act]

@@ -12,6 +12,7 @@ from brain_rig import Talk, tool
 from rtbridge.engine.brain import CANNOT, Brain
 from rtbridge.engine.brain_file import load_brain_file
 from rtbridge.engine.meaning import Meaning
+from rtbridge.engine.parts import Say
 
 LINES = r"""
 format = 1
@@ -240,3 +241,8 @@ def test_mere_talk_leaves_the_question_that_was_asked_open(tmp_path: Path) -> No
     call.hear("Where is my order?")
     assert call.hear("how are you") == ["Fine."]
     assert call.hear("206 135 1246") == ["I have two zero six, one three five, one two four six. Right?"]
+
+
+def test_who_is_told_what_to_say_says_just_that(brain: Brain) -> None:
+    turn = talk(brain).turn('Say exactly this and nothing else: "One moment, please."')
+    assert brain.answer(turn) == [Say("One moment, please.")]
