@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+from rtbridge.agents.effect_book import book_at
 from rtbridge.agents.moderator import Moderator
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import asks, journal
@@ -81,6 +82,7 @@ class Session:
         of_call: dict[str, Any] = {
             "transcript": self._transcript,
             "note": self._note,
+            "effects": book_at(settings.effects_path),
             "moderation_model": settings.moderation_model,
             "supervisor_model": settings.supervisor_model,
             "supervisor_timeout_s": settings.supervisor_timeout_s,

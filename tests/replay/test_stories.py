@@ -27,7 +27,7 @@ pytestmark = pytest.mark.models
 
 STORIES = [
     file
-    for scenario in ("simple_handoff", "chat_supervisor")
+    for scenario in ("simple_handoff", "chat_supervisor", "customer_service_retail")
     for file in sorted(default_root().glob(f"{scenario}/stories/*.toml"))
 ]
 TWO_MINUTES = default_root() / "simple_handoff" / "stories" / "two_minutes.toml"
