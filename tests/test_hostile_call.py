@@ -381,11 +381,12 @@ async def test_a_flood_ends_its_own_call_with_an_error_and_no_other(tmp_path: Pa
             attack(call)
             await asyncio.wait_for(call.caller.ended(), 5.0)
             await until(lambda: bridge.board.live == baseline, "the flooded call's end")
-            assert call.errors()[-1]["code"] == code
+            # Answers to what came before the bound was passed may still follow it.
+            (told,) = [error for error in call.errors() if error["code"] == code]
             assert call.upstream.seen == seen
             closed = bridge.closed(call.call_id)
             assert closed is not None
-            assert call.errors()[-1]["message"] == closed.reason
+            assert told["message"] == closed.reason
         await neighbour.converses("dry")
         assert not neighbour.errors()
         assert neighbour.peer.stats()["uplink.lost"] == 0
