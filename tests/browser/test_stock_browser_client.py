@@ -224,7 +224,7 @@ def test_the_agents_sdk_hears_the_greeting_reads_both_sides_and_interrupts(
     assert "haiku" in greeting
 
     call.say("yes_please")
-    call.await_said("user", "yes")
+    call.await_said("user", "please")
     call.await_event("output_audio_buffer.started", 3)  # the greeter's last words, then the writer's question
     call.await_audible(WORDS_MS)
 

@@ -70,7 +70,9 @@ def test_a_caller_is_greeted_handed_over_and_hears_a_haiku(
     _say(page, speech("yes_please"))
     expect(agent).to_have_attribute("data-agent", "haikuWriter", timeout=ANSWER_MS)
     _await_answer(page, "haikuWriter", 0)
-    expect(page.locator("#transcript [data-role=user] .text").first).to_contain_text(re.compile("please", re.I))
+    expect(page.locator("#transcript [data-role=user] .text").first).to_contain_text(
+        re.compile("please", re.I)
+    )
     expect(page.locator("#transcript [data-role=handoff]")).to_contain_text("haikuWriter")
     assert _energy(page) > heard + SILENT_ENERGY
     heard = _energy(page)
@@ -104,7 +106,9 @@ def test_a_turn_through_the_browsers_own_microphone_is_understood(
     page.goto(f"{bridge}/?scenario=simple_handoff")
     _connect(page)
     expect(page.locator("[data-agent]")).to_have_attribute("data-agent", "haikuWriter", timeout=SPEAK_MS)
-    expect(page.locator("#transcript [data-role=user] .text").first).to_contain_text(re.compile("please", re.I))
+    expect(page.locator("#transcript [data-role=user] .text").first).to_contain_text(
+        re.compile("please", re.I)
+    )
     _await_answer(page, "haikuWriter", 0)
 
 
