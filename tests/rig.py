@@ -114,6 +114,7 @@ class FarUpstream:
     session: Wire = field(default_factory=dict)
     speaking: bool = False  # it hears the caller
     unacked: int = 0
+    keeps_tool_choice: bool = False  # a model told to call no tools calls none
     contexts: list[list[str]] = field(default_factory=list)  # the items that each response.create found
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _later: list[tuple[float, Wire]] = field(default_factory=list)
@@ -191,6 +192,10 @@ class FarUpstream:
                 else:
                     self.contexts.append(list(self.items))
                     parts = self.answers.popleft() if self.answers else [Say("Yes?", 600)]
+                    if self.keeps_tool_choice and options.get("tool_choice") == "none":
+                        parts = [part for part in parts if not isinstance(part, Use)] or [
+                            Say("Goodbye.", 400)
+                        ]
                 if parts and isinstance(parts[0], Refuse):
                     refusal = self.error(event, parts[0].code)
                     self.errors.pop()  # not the bridge's doing

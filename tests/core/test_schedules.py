@@ -121,6 +121,7 @@ def one_call(seed: int) -> None:
         cancel_delay_ms=chance.choice([0, 0, 40, 300]),
         ack_delay_ms=chance.choice([0, 0, 40, 300]),
         birth_delay_ms=chance.choice([0, 0, 60, 400]),
+        keeps_tool_choice=True,
     )
     rig = Rig(far=far)
     moody = seed % 3 == 0
