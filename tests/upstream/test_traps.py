@@ -29,6 +29,23 @@ the arbiter's, and is tested with it; a trap in the SDK is tested here, with its
  -  one call id, two runs                       test_a_function_call_that_comes_twice_runs_once
  -  a close by the server ends it quietly       test_websocket.py::test_every_close_nobody_asked_for_is_a_loss
 22  permessage-deflate                          test_websocket.py::test_it_offers_no_compression
+
+In core, where most of them are decided (each test's name says the trap):
+
+ 2  core/test_server_events.py::test_trap_2_late_deltas_after_a_barge_in_never_play_and_are_not_told
+ 3  core/test_server_events.py::test_trap_3_of_two_items_the_one_that_plays_is_cut_and_the_one_behind_it_deleted
+ 4  core/test_server_events.py::test_trap_4_nothing_played_is_deleted_and_never_truncated_at_zero
+ 5  core/test_server_events.py::test_trap_5_speech_long_after_an_answer_interrupts_nothing
+ 6  core/test_server_events.py::test_trap_6_speech_before_the_first_audio_cancels_the_answer_that_was_asked_for
+ 7  core/test_server_events.py::test_trap_7_a_tool_that_is_done_while_the_caller_speaks_is_answered_with_their_words
+ 8  core/test_server_events.py::test_trap_8_a_refused_create_is_retried_once_the_other_response_is_done
+ 9  core/test_arbiter.py::test_trap_9_the_outputs_of_one_response_join_into_one_create
+10  core/test_arbiter.py::test_trap_10_the_result_of_a_tool_that_nobody_knows_makes_the_model_go_on
+14  core/test_server_events.py::test_trap_14_late_items_stand_where_previous_item_id_puts_them
+15  core/test_server_events.py::test_trap_15_items_are_never_retrieved
+18  core/test_arbiter.py::test_trap_18_a_handoff_is_session_acknowledged_then_output_then_one_create_in_the_new_role
+20  core/test_server_events.py::test_trap_20_a_failed_response_is_asked_for_again_once_and_then_told
+21  core/test_arbiter.py::test_trap_21_a_response_that_falls_silent_is_cancelled_and_given_up
 """
 
 from __future__ import annotations
