@@ -24,6 +24,7 @@ TESTS: Final = (
     "tests/core/test_server_events.py",
     "tests/upstream/test_traps.py",
     "tests/agents/test_effects.py",
+    "tests/rtc/test_offer.py",
     "tests/rtc/test_peer.py",
     "tests/test_hostile.py",
     "tests/test_hostile_call.py",
