@@ -75,6 +75,7 @@ def _tests(path: str) -> dict[str, Any]:
         text=True,
         check=False,
     )
+    (FOLDER / f"part_{Path(path).stem}.log").write_text(done.stdout + done.stderr)
     return {"passed": done.returncode == 0, "tail": done.stdout.splitlines()[-25:]}
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ from session_rig import scenario_in
 SDP = {"Content-Type": "application/sdp"}
 CALLS = "/v1/realtime/calls"
 TALK = "talk on and on"  # typed, it makes the agent speak for 24 s
+POOL = 4  # threads for blocking work, all there from the first
 
 
 Attack = Callable[[int], Coroutine[Any, Any, None]]  # on a UDP port
@@ -318,8 +320,17 @@ class LiveBridge:
 @asynccontextmanager
 async def live(folder: Path, **given: Any) -> AsyncIterator[LiveBridge]:
     """Run a bridge with these settings, and a scenario of two desks."""
+    await _fill_the_pool()
     async with LiveBridge(Settings(**given), folder).up() as bridge:
         yield bridge
+
+
+async def _fill_the_pool() -> None:
+    """Start every thread that the loop's pool may ever have, so that one of them is never taken for a leak."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(POOL, thread_name_prefix="asyncio"))
+    everyone = threading.Barrier(POOL)
+    await asyncio.gather(*(loop.run_in_executor(None, everyone.wait) for _ in range(POOL)))
 
 
 def percentile(values: Iterable[float], per_cent: float) -> float:
