@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from types import MappingProxyType
 from typing import Any
 
 from rtbridge.agents.effect_book import book_at
@@ -56,13 +57,16 @@ class Session:
         record: Record,
         new_id: NewId,
         text_model: TextModels | None = None,
+        wish: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
+        """`wish` is the session that the caller's side asked for with its offer: its first session.update."""
         loop = asyncio.get_running_loop()
         self._time = loop.time
         self._opened_s = self._time()
         self._leg = leg
         self._upstream = upstream
         self._record = record
+        self._wish = wish
         self._hangup: asyncio.Future[str] = loop.create_future()
         self._timer_moved = asyncio.Event()
         self._plan = Plan(
@@ -149,6 +153,9 @@ class Session:
             match event:
                 case LegUp():
                     self.call.leg_up(now)
+                    if self._wish:
+                        wish = {"type": "session.update", "session": dict(self._wish)}
+                        handle_caller(self.call, json.dumps(wish), now)
                 case LegMessage(text):
                     handle_caller(self.call, text, now)
                 case LegSuspended(reason):

@@ -11,8 +11,8 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
 
 import structlog
 
@@ -150,8 +150,13 @@ class Switchboard:
         self._places[principal] += 1
         return Reservation(found, name, principal, self)
 
-    def open(self, reservation: Reservation, leg: CallerLeg) -> str:
-        """Start the session of a reserved call over `leg`; return its call id (event Location of the API)."""
+    def open(
+        self, reservation: Reservation, leg: CallerLeg, *, wish: Mapping[str, Any] = MappingProxyType({})
+    ) -> str:
+        """Start the session of a reserved call over `leg`; return its call id (header Location of the API).
+
+        `wish` is the session that the caller's side asked for with its offer (shape of event session.update).
+        """
         call_id = random_id("rtc")
         session = Session(
             call_id=call_id,
@@ -163,6 +168,7 @@ class Switchboard:
             record=self._record,
             new_id=random_id,
             text_model=self._text_model,
+            wish=wish,
         )
         reservation.take()
         self._running[call_id] = _Running(session, leg)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -110,6 +111,7 @@ class FakeBoard:
     places: list[FakePlace] = field(default_factory=list)
     legs: dict[str, CallerLeg] = field(default_factory=dict)
     asked: list[tuple[str, str | None, str]] = field(default_factory=list)
+    wishes: list[dict[str, Any]] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
     empty: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -127,8 +129,11 @@ class FakeBoard:
         self.places.append(place)
         return place
 
-    def open(self, reservation: Place, leg: CallerLeg) -> str:
+    def open(
+        self, reservation: Place, leg: CallerLeg, *, wish: Mapping[str, Any] = MappingProxyType({})
+    ) -> str:
         assert isinstance(reservation, FakePlace)
+        self.wishes.append(dict(wish))
         self.places.remove(reservation)
         call_id = f"rtc_{len(self.asked)}"
         self.legs[call_id] = leg

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from agents.models.interface import Model
@@ -107,6 +108,7 @@ class CallRig:
         agent: str | None = None,
         is_engine: bool = True,
         text_model: Callable[[str], Model] | None = None,
+        wish: Mapping[str, Any] = MappingProxyType({}),
         **parts: Any,
     ) -> None:
         ids = numbered_ids()
@@ -127,6 +129,7 @@ class CallRig:
             record=lambda call_id, at_ms, entry: self.journal.append((at_ms, entry)),
             new_id=ids,
             text_model=text_model,
+            wish=wish,
         )
 
     async def __aenter__(self) -> CallRig:

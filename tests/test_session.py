@@ -56,6 +56,20 @@ async def test_a_spoken_turn_is_answered_and_timed(tmp_path: Path) -> None:
 
 
 @on_virtual_time()
+async def test_what_the_offer_wished_for_is_answered_like_the_first_session_update(tmp_path: Path) -> None:
+    wish = {"instructions": "Be rude.", "audio": {"input": {"turn_detection": None}}}
+    async with CallRig(scenario_in(tmp_path), polite, wish=wish) as rig:
+        await rig.leg.pass_ms(2000)
+        await rig.leg.pass_ms(2000, speech("hello there", 600))
+    (updated,) = rig.leg.events_told("session.updated")
+    assert updated["session"]["audio"]["input"]["turn_detection"] is None
+    assert updated["session"]["instructions"] != "Be rude."
+    (notice,) = rig.leg.events_told("rtbridge.notice")
+    assert "instructions" in str(notice)
+    assert rig.entries(journal.CallerSaid) == []  # with no detection in force, nobody found a turn
+
+
+@on_virtual_time()
 async def test_a_tool_is_run_and_its_result_spoken(tmp_path: Path) -> None:
     async with CallRig(scenario_in(tmp_path), polite) as rig:
         await rig.leg.pass_ms(1500)

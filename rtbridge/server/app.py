@@ -14,7 +14,7 @@ from aiohttp import web
 
 from rtbridge import logs
 from rtbridge.errors import BadRequest, NotFound, PeerError, Unauthorized, UnsupportedMedia
-from rtbridge.server.body import MOST_BODY_BYTES, read_bytes, read_object, read_offer
+from rtbridge.server.body import MOST_BODY_BYTES, check_wish, read_bytes, read_object, read_offer
 from rtbridge.server.calls import Answered, Calls
 from rtbridge.server.guard import From, Guard, cors_headers
 from rtbridge.server.keys import DEFAULT_TTL_S, LEAST_TTL_S, MOST_TTL_S, Grant, Keyring
@@ -202,6 +202,7 @@ class Bridge:
     def _mint(self, request: web.Request, session: dict[str, Any], ttl_s: int, origin: Any) -> dict[str, Any]:
         grant = self._granted(request)
         self._guard.check_mint(request[_FROM])
+        check_wish(session)
         if origin is not None and not (isinstance(origin, str) and is_origin(origin)):
             raise BadRequest(
                 "origin is not a web origin like https://app.example.org.",

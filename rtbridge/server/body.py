@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from rtbridge.core import dialect
 from rtbridge.errors import BadRequest, TooLarge, UnsupportedMedia
 
 MOST_BODY_BYTES: Final = 256 * 1024
@@ -96,6 +97,24 @@ async def _read_form(request: web.Request) -> Offer:
         raise BadRequest("The form has no part named sdp.", code="missing_required_parameter", param="sdp")
     session = _text(parts.get("session", b""), "session")
     return Offer(_text(parts["sdp"], "sdp"), parse_object(session, "session") if session.strip() else {})
+
+
+def check_wish(session: dict[str, Any]) -> None:
+    """Refuse a session that could not be wished for over the data channel either (event session.update).
+
+    Raises BadRequest that names the part, TooLarge over 64 KiB.
+    """
+    wish = {"type": "session.update", "session": session}
+    if len(json.dumps(wish)) > dialect.MAX_MESSAGE_BYTES:
+        raise TooLarge(
+            f"session is over {dialect.MAX_MESSAGE_BYTES // 1024} KiB.",
+            code="session_too_large",
+            param="session",
+        )
+    try:
+        dialect.turn_detection(wish)
+    except dialect.Refused as no:
+        raise BadRequest(no.message, code=no.code, param=no.param) from None
 
 
 def parse_form(raw: bytes, boundary: str) -> dict[str, bytes]:

@@ -12,8 +12,9 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from rtbridge.core.requests import merged
 from rtbridge.errors import (
     BadRequest,
     Closed,
@@ -25,7 +26,7 @@ from rtbridge.errors import (
     Unavailable,
     Unprocessable,
 )
-from rtbridge.server.body import Offer
+from rtbridge.server.body import Offer, check_wish
 from rtbridge.server.keys import ClientSecret, Grant, Keyring
 from rtbridge.server.limits import RateLimit
 from rtbridge.server.ports import AnsweringLeg, Board, MakeLeg, Place
@@ -94,17 +95,22 @@ class Calls:
     async def open(self, offer: Offer, grant: Grant, *, scenario: str | None, agent: str | None) -> Answered:
         """Answer an offer and start its call.
 
-        Raises BadOffer, NotFound, TooManyRequests, Unavailable, Unauthorized (a used secret) and Forbidden (a
-        secret for another scenario); then nothing is left behind, and the secret can be used again.
+        What the session of the offer, or of the secret, may wish for is what a session.update may: see `dialect`.
+        Raises BadOffer, BadRequest (a session that cannot be), NotFound, TooManyRequests, Unavailable, Unauthorized
+        (a used secret) and Forbidden (a secret for another scenario); then nothing is left behind, and the secret
+        can be used again.
         """
         scenario, agent = self._choose(grant, scenario, agent)
+        # What was minted into a secret binds whoever bears it; the rest is the bearer's own wish.
+        wish = merged(offer.session, grant.secret.session if grant.secret is not None else {})
+        check_wish(wish)
         self._forget_ended()
         self._keyring.spend(grant)
         try:
             place = self._board.reserve(scenario=scenario, agent=agent, principal=grant.principal)
             try:
                 leg, answer = await self._answer(offer.sdp)
-                call_id = await self._start(place, leg)
+                call_id = await self._start(place, leg, wish)
             except BaseException:
                 place.release()
                 raise
@@ -129,9 +135,9 @@ class Calls:
             await leg.close()
             raise
 
-    async def _start(self, place: Place, leg: AnsweringLeg) -> str:
+    async def _start(self, place: Place, leg: AnsweringLeg, wish: dict[str, Any]) -> str:
         try:
-            return self._board.open(place, leg)
+            return self._board.open(place, leg, wish=wish)
         except BaseException:
             await leg.close()
             raise

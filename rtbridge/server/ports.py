@@ -7,6 +7,7 @@ without media and without agents.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from rtbridge.core.leg import CallerLeg
@@ -90,8 +91,13 @@ class Board(Protocol):
         """Hold a place for a call. Raises NotFound, TooManyRequests, Unavailable before any media work."""
         ...
 
-    def open(self, reservation: Any, leg: CallerLeg, /) -> str:
-        """Start the session of a leg that has answered, with a place that `reserve` gave; returns the call id."""
+    def open(
+        self, reservation: Any, leg: CallerLeg, /, *, wish: Mapping[str, Any] = MappingProxyType({})
+    ) -> str:
+        """Start the session of a leg that has answered, with a place that `reserve` gave; returns the call id.
+
+        `wish` is the session that the caller's side asked for with its offer.
+        """
         ...
 
     def hangup(self, call_id: str, reason: str, /) -> bool:

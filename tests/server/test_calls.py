@@ -62,6 +62,48 @@ async def test_a_form_of_a_browser_carries_offer_and_session() -> None:
         status, _, _ = await bridge.ask("POST", "/v1/realtime/calls", data=form)
         assert status == 201
         assert bridge.legs[0].offers == [OFFER]
+        assert bridge.board.wishes == [{"type": "realtime"}]
+
+
+def with_turn_detection(value: Any) -> dict[str, Any]:
+    return {"audio": {"input": {"turn_detection": value}}}
+
+
+async def test_the_session_of_a_secret_wins_over_the_one_that_its_bearer_sends_along() -> None:
+    async with running() as bridge:
+        minted = with_turn_detection(None)
+        status, _, secret = await bridge.ask(
+            "POST", "/v1/realtime/client_secrets", json={"session": minted | {"instructions": "Be brief."}}
+        )
+        assert status == 200
+        form = aiohttp.FormData(default_to_multipart=True)
+        form.add_field("sdp", OFFER)
+        form.add_field("session", json.dumps(with_turn_detection({"type": "server_vad"}) | {"model": "x"}))
+        status, _, _ = await bridge.ask(
+            "POST", "/v1/realtime/calls", data=form, headers=bearer(secret["value"])
+        )
+        assert status == 201
+        assert bridge.board.wishes == [minted | {"instructions": "Be brief.", "model": "x"}]
+
+
+async def test_a_session_that_cannot_be_is_refused_when_it_is_sent_and_when_it_is_minted() -> None:
+    async with running() as bridge:
+        broken = with_turn_detection({"type": "server_vad", "threshold": 7})
+        form = aiohttp.FormData(default_to_multipart=True)
+        form.add_field("sdp", OFFER)
+        form.add_field("session", json.dumps(broken))
+        for answer in (
+            await bridge.ask("POST", "/v1/realtime/calls", data=form),
+            await bridge.ask("POST", "/v1/realtime/client_secrets", json={"session": broken}),
+        ):
+            status, _, got = answer
+            assert status == 400
+            assert got["error"]["param"] == "session.audio.input.turn_detection.threshold"
+            assert "from 0 to 1" in got["error"]["message"]
+        long = {"instructions": "x" * 70_000}
+        status, _, got = await bridge.ask("POST", "/v1/realtime/client_secrets", json={"session": long})
+        assert (status, got["error"]["code"]) == (413, "session_too_large")
+        assert bridge.legs == []
 
 
 async def test_the_openai_python_client_opens_a_call() -> None:
