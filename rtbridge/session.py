@@ -18,7 +18,7 @@ from rtbridge.agents.effect_book import book_at
 from rtbridge.agents.moderator import Moderator
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import asks, journal
-from rtbridge.core.call import Call, Hangup, Note, Plan, ToCaller, ToUpstream
+from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.client_events import handle_caller
 from rtbridge.core.dialect import MAX_MESSAGE_BYTES
 from rtbridge.core.leg import CallerLeg, LegGone, LegMessage, LegResumed, LegSuspended, LegUp
@@ -33,6 +33,7 @@ Record = Callable[[str, int, journal.Entry], None]
 NewId = Callable[[str], str]
 
 CLOSE_WITHIN_S = 5.0
+SWITCH_WITHIN_S = 5.0  # for the functions of the agent that is switched to
 
 
 class _Ended(Exception):
@@ -73,6 +74,7 @@ class Session:
             call_id=call_id,
             scenario=scenario.id,
             agent=agent,
+            agents=tuple(scenario.agents),
             handoffs=scenario.handoffs,
             upstream_url=upstream.url,
             demo=upstream.capabilities.is_engine,
@@ -93,7 +95,9 @@ class Session:
         }
         if text_model is not None:
             of_call["text_model"] = text_model
-        context = scenario.new_context(call_id=call_id, agent=agent, **of_call)
+        self._scenario = scenario
+        self._switches: asyncio.Queue[str] = asyncio.Queue()  # the call wants one at a time
+        self._context = context = scenario.new_context(call_id=call_id, agent=agent, **of_call)
         self._moderator = Moderator(
             scenario.guardrails,
             context=context,
@@ -140,6 +144,7 @@ class Session:
                 tasks.create_task(self._read_upstream(), name="upstream")
                 tasks.create_task(self._keep_time(), name="time")
                 tasks.create_task(self._moderator.run(), name="moderation")
+                tasks.create_task(self._switch_agents(), name="switches")
                 tasks.create_task(self._await_hangup(), name="hangup")
         except* (_Ended, RtbridgeError) as end:
             reason = str(_first(end))
@@ -199,6 +204,15 @@ class Session:
                 self.call.handle_timer(self._time())
                 self._act()
 
+    async def _switch_agents(self) -> None:
+        while True:
+            agent, before = await self._switches.get(), self._context.agent
+            self._context.agent = agent
+            why = await self._agents.switch(self._scenario.agents[agent], within_s=SWITCH_WITHIN_S)
+            if why is not None:
+                self._context.agent = before
+                self._ask(asks.SwitchFailed(agent, why))
+
     async def _await_hangup(self) -> None:
         raise _Ended(await self._hangup)
 
@@ -234,6 +248,8 @@ class Session:
                 case Note(entry):
                     self._write(entry)
                     self._moderator.noted(entry)
+                case SwitchAgent(agent):
+                    self._switches.put_nowait(agent)
                 case Hangup(reason):
                     self.hangup(reason)
         if acted:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtbridge.core import asks, journal, pcm
-from rtbridge.core.call import Call, Hangup, Note, Plan, ToCaller, ToUpstream
+from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.client_events import handle_caller
 from rtbridge.core.requests import merged
 from rtbridge.core.server_events import handle_upstream
@@ -373,6 +373,7 @@ class Rig:
         self.to_caller: list[Wire] = []
         self.to_agents: list[Wire] = []
         self.hangups: list[str] = []
+        self.switches: list[str] = []  # agents whose session the shell was asked for
         self.heard: list[str | None] = []  # whose audio each 20 ms frame held
         self._wire: deque[Wire] = deque()
         if go:
@@ -395,6 +396,8 @@ class Rig:
                     self.to_caller.append(event)
                 case Note(entry):
                     self.journal.append(entry)
+                case SwitchAgent(agent):
+                    self.switches.append(agent)
                 case Hangup(reason):
                     self.hangups.append(reason)
 
@@ -483,6 +486,7 @@ class Rig:
         """Let the agents carry out the handoff that the model called: session first, then the output."""
         handoff = self.call.handover.pending
         assert handoff is not None
+        assert handoff.call_id is not None
         self.ask(asks.ConfigureSession({"type": "realtime", "instructions": instructions}))
         self.ask(asks.ToolOutput(handoff.call_id, '{"assistant": "poet"}'))
 

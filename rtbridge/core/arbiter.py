@@ -16,9 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 from rtbridge.core import requests
+from rtbridge.core.configuration import Configuration
 from rtbridge.core.filler import CAUSE
 from rtbridge.core.races import ALREADY_ACTIVE, BENIGN
-from rtbridge.core.requests import Response, Want, merged
+from rtbridge.core.requests import Response, Want
+from rtbridge.core.responses import Responses
 
 Wire = dict[str, Any]
 NewId = Callable[[str], str]
@@ -26,8 +28,7 @@ NewId = Callable[[str], str]
 CREATED_WITHIN_S = 8.0  # response.create -> response.created
 SILENT_FOR_S = 20.0  # an active response without any event
 CANCELLED_WITHIN_S = 3.0  # response.cancel -> response.done
-UPDATED_WITHIN_S = 5.0  # session.update -> session.updated
-MAX_REMEMBERED = 256  # ids of ended responses, for late events
+BARRED_FOR_S = 10.0  # a handoff was decided -> the agents have carried it out
 MAX_HELD = 256  # events that wait for a session
 
 
@@ -38,7 +39,7 @@ class Arbiter:
         self.auto_create = True  # answer a spoken turn by ourselves (turn_detection.create_response)
         self.caller_speaking = False
         self.active: Response | None = None
-        self.session: Wire = {}  # what was last sent of `session`, merged
+        self.configuration = Configuration()
         self._new_id = new_id
         self._out: deque[Wire] = deque()
         self._want: Want | None = None
@@ -48,11 +49,10 @@ class Arbiter:
         self._born = True  # its response.created is here, or will not come
         self._cancel_at_birth = False
         self._blocked = False  # a response that we do not know is active
-        self._responses: dict[str, Response] = {}  # ended ones stay for late events
-        self._config: Wire | None = None  # next session.update
-        self._unacked: dict[str, float] = {}  # event_id of session.update -> sent at
+        self.responses = Responses()
         self._held: list[Wire] = []  # what waits for a session
         self._role: str | None = None  # instructions that the next response is given once more
+        self._barred_since: float | None = None  # a handoff was decided: the old agent says nothing more
         self._turn_over = False  # the upstream found the end of a turn that is not committed yet
         self._deletes: list[str] = []  # items of an active response, deleted when it is done
         self._started: list[str] = []
@@ -74,13 +74,14 @@ class Arbiter:
             self.active is not None
             or not self._born
             or self._want is not None
-            or any(response.calls for response in self._responses.values())
+            or self._barred_since is not None
+            or self.responses.await_tools
         )
 
     @property
     def configured(self) -> bool:
         """Whether a session is in force: something was sent and all of it was acknowledged."""
-        return bool(self.session) and self._config is None and not self._unacked
+        return self.configuration.in_force
 
     @property
     def crowded(self) -> bool:
@@ -89,7 +90,7 @@ class Arbiter:
 
     def configure(self, session: Mapping[str, Any], now: float) -> None:
         """Put `session` (a partial session of event session.update) in force at the next quiet moment."""
-        self._config = merged(self._config or {}, session)
+        self.configuration.change(session)
         self.advance(now)
 
     def want(self, cause: str, now: float, *, event_id: str | None = None) -> None:
@@ -105,7 +106,7 @@ class Arbiter:
     def fill(self, instructions: str, now: float) -> bool:
         """Have something said beside the conversation, if nothing else is going on; return whether."""
         quiet = self.active is None and self._born and self._want is None and not self._blocked
-        if free := quiet and self.configured and not self.caller_speaking:
+        if free := quiet and self.configured and not self.caller_speaking and self._barred_since is None:
             self._ask(Want(CAUSE, instructions=instructions, again=True, aside=True), now)
         return free
 
@@ -137,7 +138,7 @@ class Arbiter:
                 self.active.last_event_s = now
                 if (
                     not self.active.items and not self.active.want.aside
-                ):  # the new agent has yet to say its first word
+                ):  # a new agent's first word is to come
                     self._role = self._role or self.active.want.instructions
                 self._out.append(requests.cancel_response(self._new_id("event"), self.active.response_id))
             return True
@@ -147,6 +148,20 @@ class Arbiter:
     def forget_wants(self) -> None:
         """Drop what is wanted and not asked for yet: somebody wants silence."""
         self._want = None
+
+    def bar(self, now: float) -> None:
+        """Ask for no response until `unbar`, or for 10 s: who speaks next is being changed."""
+        self._barred_since = now
+
+    def unbar(self) -> None:
+        """Ask for responses again, from the next `want` or `advance` on."""
+        self._barred_since = None
+
+    def take_over(self, role: str | None, now: float) -> None:
+        """Have a new agent speak first, once its session is in force; `role` is its instructions."""
+        self._role = role
+        self.unbar()
+        self.want("handoff", now)
 
     def truncate(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
         """Cut an item to what was heard (event conversation.item.truncate)."""
@@ -191,9 +206,7 @@ class Arbiter:
 
     def tool_called(self, response_id: str, call_id: str) -> None:
         """Note a call whose result the response's answer must wait for."""
-        response = self._responses.get(response_id)
-        if response is not None:
-            response.calls.add(call_id)
+        self.responses.tool_called(response_id, call_id)
 
     def tool_output(
         self, call_id: str, output: str, now: float, *, cause: str, role: str | None = None
@@ -202,22 +215,19 @@ class Arbiter:
 
         `role` is a new agent's instructions: whatever is asked for next is asked for with them.
         """
-        self.add_item({"type": "function_call_output", "call_id": call_id, "output": output}, now)
+        result = {"type": "function_call_output", "call_id": call_id, "output": output}
+        self.forward(requests.create_item(self._new_id("event"), result))
         self._role = role or self._role
-        response = next((one for one in self._responses.values() if call_id in one.calls), None)
-        if response is not None:
-            response.calls.discard(call_id)
-            if response.calls:
-                return
-        self.want(cause, now)
+        if self.responses.tool_ended(call_id):
+            self.want(cause, now)
+        self.advance(now)
 
     def response_created(self, response_id: str, now: float) -> Response:
         """Note the birth of a response (event response.created), ours or not."""
         ours = not self._born
         response = Response(response_id, self._asked if ours else Want("upstream"), last_event_s=now)
-        self.active = self._responses[response_id] = response
-        while len(self._responses) > MAX_REMEMBERED:
-            del self._responses[next(iter(self._responses))]
+        self.active = response
+        self.responses.add(response)
         # A response that nobody asked for and that comes while the caller speaks would talk over them.
         unwanted = self._cancel_at_birth or (not ours and self.caller_speaking)
         self._born, self._cancel_at_birth = True, False
@@ -227,13 +237,11 @@ class Arbiter:
 
     def response(self, response_id: str) -> Response | None:
         """Return what is known of a response, active or lately ended."""
-        return self._responses.get(response_id)
+        return self.responses.get(response_id)
 
     def item_added(self, response_id: str, item_id: str) -> None:
         """Note a message item of a response, in order."""
-        response = self._responses.get(response_id)
-        if response is not None and item_id not in response.items:
-            response.items.append(item_id)
+        self.responses.item_added(response_id, item_id)
 
     def heard_from(self, response_id: str, now: float) -> None:
         """Note any event of a response, for the watchdog."""
@@ -252,18 +260,12 @@ class Arbiter:
 
     def session_updated(self, now: float) -> None:
         """Note an acknowledged session.update; events come back in the order in which they were sent."""
-        if self._unacked:
-            del self._unacked[next(iter(self._unacked))]
+        self.configuration.acknowledged()
         self.advance(now)
-
-    def refuses_session(self, event_id: str | None) -> bool:
-        """Whether an `error` about `event_id` refuses a session that was sent."""
-        return event_id in self._unacked
 
     def erred(self, code: str | None, event_id: str | None, now: float) -> bool:
         """Note an `error` event; return whether it is a race that needs no words."""
-        if event_id is not None:
-            self._unacked.pop(event_id, None)
+        self.configuration.refused(event_id)
         active = code == ALREADY_ACTIVE
         if event_id == self._asked_id if event_id else active and not self._born:
             if active:
@@ -280,7 +282,9 @@ class Arbiter:
 
     def deadline(self) -> float | None:
         """Return when `expire` wants to be called, or None."""
-        times = [sent + UPDATED_WITHIN_S for sent in self._unacked.values()]
+        times = self.configuration.deadlines()
+        if self._barred_since is not None:
+            times.append(self._barred_since + BARRED_FOR_S)
         if not self._born or self._blocked:
             times.append(self._asked_s + CREATED_WITHIN_S)
         if self.active is not None:
@@ -297,11 +301,10 @@ class Arbiter:
 
     def expire(self, now: float) -> list[str]:
         """Act on what the upstream failed to say in time, but for `lost`; return what, in words."""
-        late: list[str] = []
-        for event_id, sent in list(self._unacked.items()):
-            if now >= sent + UPDATED_WITHIN_S:
-                del self._unacked[event_id]
-                late.append("session.update was not acknowledged")
+        late = self.configuration.expire(now)
+        if self._barred_since is not None and now >= self._barred_since + BARRED_FOR_S:
+            late.append("a handoff was not carried out")
+            self._barred_since = None
         if now >= self._asked_s + CREATED_WITHIN_S:
             if not self._born:
                 late.append("response.create was not answered")
@@ -323,17 +326,14 @@ class Arbiter:
     def advance(self, now: float) -> None:
         """Send what may be sent now."""
         quiet = self.active is None and self._born
-        if self._config is not None and (quiet or requests.is_about_hearing(self._config)):
-            event_id = self._new_id("event")
-            self._out.append(requests.update(event_id, self._config))
-            self.session = merged(self.session, self._config)
-            self._unacked[event_id] = now
-            self._config = None
+        if self.configuration.may_go(quiet=quiet):
+            self._out.append(self.configuration.go(self._new_id("event"), now))
         if not self.configured:
             return
         self._out.extend(self._held)
         self._held.clear()
-        if self._want is not None and quiet and not self._blocked and not self.caller_speaking:
+        free = quiet and not self._blocked and not self.caller_speaking and self._barred_since is None
+        if self._want is not None and free:
             self._create(self._want, now)
 
     def _create(self, want: Want, now: float) -> None:

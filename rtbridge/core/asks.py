@@ -11,6 +11,7 @@ class ConfigureSession:
     """Put an agent's session in force (event `session.update`); the call adds what belongs to the call."""
 
     session: dict[str, Any]  # the wire's `session`, without create_response and interrupt_response
+    agent: str = ""  # whose it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +34,12 @@ class StopSpeaking:
     """Stop the agent: what was heard of it stays, the rest goes."""
 
 
-Ask = ConfigureSession | ToolOutput | UserText | StopSpeaking
+@dataclass(frozen=True, slots=True)
+class SwitchFailed:
+    """The agents could not carry a switch to `agent` out: who spoke before goes on."""
+
+    agent: str
+    why: str
+
+
+Ask = ConfigureSession | ToolOutput | UserText | StopSpeaking | SwitchFailed

@@ -45,6 +45,15 @@ class Bounds:
         self._refused.add(response_id)
         return ("handoffs", MAX_HANDOFFS) if handoff else ("tool_calls", MAX_TOOL_CALLS)
 
+    def switch_wait(self, now: float) -> float:
+        """Count a handoff that somebody at the page wants; return 0, or in how many seconds there is room for it."""
+        while self._handoffs and self._handoffs[0] <= now - PER_S:
+            self._handoffs.popleft()
+        if len(self._handoffs) >= MAX_HANDOFFS:
+            return self._handoffs[0] + PER_S - now
+        self._handoffs.append(now)
+        return 0.0
+
     @property
     def hopeless(self) -> bool:
         """Whether the model goes on although it was told, and asked without tools, more than 3 times."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from rtbridge.core import asks, correspondence, detection, journal, pcm, waits
+from rtbridge.core import asks, correspondence, detection, interruption, journal, pcm, switching, waits
 from rtbridge.core.arbiter import Arbiter, NewId
 from rtbridge.core.bounds import Bounds
 from rtbridge.core.correspondence import Correspondence
@@ -19,14 +19,14 @@ from rtbridge.core.detection import TurnDetection
 from rtbridge.core.filler import CAUSE, Filler
 from rtbridge.core.handover import Handover
 from rtbridge.core.latency import Stopwatch
-from rtbridge.core.plan import Action, Hangup, Note, Plan, ToCaller, ToUpstream
-from rtbridge.core.playout import Began, Played, Progress
+from rtbridge.core.plan import Action, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
+from rtbridge.core.playout import Began, Played
 from rtbridge.core.requests import Response, merged
 from rtbridge.core.speech import Speech
-from rtbridge.core.turns import Cause, Effect, State, Turns
+from rtbridge.core.turns import Cause, Effect, Turns
 from rtbridge.core.uplink import Uplink
 
-__all__ = ["Call", "Hangup", "Note", "Plan", "ToCaller", "ToUpstream"]
+__all__ = ["Call", "Hangup", "Note", "Plan", "SwitchAgent", "ToCaller", "ToUpstream"]
 
 Wire = dict[str, Any]
 MAX_OPEN_CALLS = 256  # tool calls without a result
@@ -60,7 +60,7 @@ class Call:
         self._leg_up = False
         self._hold_until: float | None = None
         self._ended = False
-        self._sounding: str | None = None  # response whose audio is in the caller's ear
+        self.sounding: str | None = None  # response whose audio is in the caller's ear
 
     def next_action(self) -> Action | None:
         """Return the next thing to do, or None."""
@@ -127,28 +127,36 @@ class Call:
     def handle_ask(self, ask: asks.Ask, now: float) -> None:
         """Take what the Agents SDK's side asks for."""
         match ask:
-            case asks.ConfigureSession(session):
-                self._configure(session, now)
+            case asks.ConfigureSession(session, agent):
+                self._configure(session, agent, now)
             case asks.ToolOutput(call_id, output):
                 self._tool_output(call_id, output, now)
             case asks.UserText(text):
                 part = {"type": "input_text", "text": text}
                 self.type_text({"type": "message", "role": "user", "content": [part]}, now)
                 self.request("text", now)
+            case asks.SwitchFailed(agent, why):
+                switching.failed(self, agent, why, now)
             case _:  # StopSpeaking
                 self.move(Cause.CANCELLED, now)
         self.settle(now)
 
-    def _configure(self, session: Wire, now: float) -> None:
+    def _configure(self, session: Wire, agent: str, now: float) -> None:
         given = session.get("audio", {}).get("input", {})
         if not self.detection.chosen:  # the scenario's, unless the caller's side was quicker
             self.choose_detection(given.get("turn_detection", detection.DEFAULT))
         self.session = merged(self.session, session)
-        agent = self.handover.configured(session.get("instructions")) or self.agent
+        agent = self.handover.configured(session.get("instructions"), agent) or agent or self.agent
         wanted = dict(session)
         if self.plan.demo:
             wanted["prompt"] = {"id": f"{self.plan.scenario}/{agent}"}
         self.arbiter.configure(merged(wanted, self.detection.upstream()), now)
+        if (switched := self.handover.switched()) is not None:
+            switching.carried_out(self, switched, now)
+
+    def switch_agent(self, agent: str) -> None:
+        """Have the agents hand in another agent's session."""
+        self._actions.append(SwitchAgent(agent))
 
     def choose_detection(self, value: Wire | None) -> bool:
         """Set how turns are found; return whether that is a change."""
@@ -158,6 +166,9 @@ class Call:
 
     def _tool_output(self, call_id: str, output: str, now: float) -> None:
         name, arguments, since = self.tools.pop(call_id, ("", "", now))
+        pending = self.handover.pending
+        if pending is not None and pending.call_id == call_id:  # carried out or failed, it bars nothing more
+            self.arbiter.unbar()
         if (handoff := self.handover.answered(call_id)) is not None:
             self.arbiter.tool_output(call_id, output, now, cause="handoff", role=handoff.role)
             return
@@ -211,44 +222,9 @@ class Call:
             self.note(journal.TurnIgnored(before.value, cause.value))
             return
         if Effect.CANCEL in row.effects:
-            self._interrupt(before, cause, now)
+            interruption.interrupt(self, before, cause, now)
         if self.turns.state is not before:
             self.note(journal.TurnChanged(before.value, self.turns.state.value, cause.value))
-
-    def _interrupt(self, state: State, cause: Cause, now: float) -> None:
-        """Cancel, flush, truncate what was heard, delete what was not."""
-        lag = pcm.samples_of_ms(self.rtt_ms / 2)  # pulled, and not in the caller's ear yet
-        if cause is Cause.CANCELLED:
-            self.arbiter.forget_wants()
-            self.stopwatch.dropped()
-        elif state is State.AGENT_SPEAKING:
-            playing = self.speech.playout.playing
-            heard = max(0, playing.pulled - lag) if playing is not None else 0
-            item_id = playing.item_id if playing is not None and playing.pulled else None
-            self.note(journal.BargeInConfirmed(item_id, pcm.ms_of_samples(heard)))
-        self.arbiter.cancel(now)
-        for cut in self.speech.flush(lag):
-            if waits.is_aside(self, cut.item_id):
-                self.note(cut.heard)
-            elif cut.heard.heard_ms > 0:
-                self._truncate(cut.item_id, cut.content_index, cut.heard.heard_ms)
-                self.note(cut.heard)
-            else:
-                self.forget_unheard(cut.item_id)
-        if self._sounding is not None:
-            self._buffer_event("cleared", self._sounding)
-            self._sounding = None
-
-    def _truncate(self, item_id: str, content_index: int, heard_ms: int) -> None:
-        self.arbiter.truncate(item_id, content_index, heard_ms)
-        self.note(journal.ItemTruncated(item_id, heard_ms))
-
-    def forget_unheard(self, item_id: str) -> None:
-        """Take an item of which nothing was heard out of the upstream's context."""
-        if waits.is_aside(self, item_id):
-            return
-        self.arbiter.delete(item_id)
-        self.note(journal.ItemDeleted(item_id))
 
     def follow_playout(self, now: float) -> None:
         """Act on what began, ended or ran dry since the last look."""
@@ -259,42 +235,35 @@ class Call:
                     self._began(item_id, now)
                 case Played(progress):
                     self.note(self.speech.played(progress))
-                    self._cut_if_cancelled(progress)
+                    interruption.cut_if_cancelled(self, progress)
                 case _:  # Drained
                     self.filler.heard(now)
                     self.move(Cause.DRAINED, now)
-                    if self._sounding is not None and (
-                        self.arbiter.active is None or self.arbiter.active.response_id != self._sounding
+                    if self.sounding is not None and (
+                        self.arbiter.active is None or self.arbiter.active.response_id != self.sounding
                     ):
-                        self.silence_after(self._sounding)
+                        self.silence_after(self.sounding)
                     if self.arbiter.busy:
                         self.move(Cause.REQUESTED, now)
         if marks:
             self.settle(now)
-
-    def _cut_if_cancelled(self, progress: Progress) -> None:
-        """Cut an item whose response was cancelled but whose queue was played: what came later was dropped."""
-        spoken = self.speech.queued(progress.item_id)
-        response = self.arbiter.response(spoken.response_id)
-        if not spoken.complete and response is not None and response.cancelled and not response.want.aside:
-            self._truncate(progress.item_id, progress.content_index, pcm.ms_of_samples(progress.pulled))
 
     def _began(self, item_id: str, now: float) -> None:
         spoken = self.speech.queued(item_id)
         turn = self.stopwatch.heard(now, item_id=item_id, agent=spoken.agent)
         if turn is not None:
             self.note(turn)
-        if self._sounding != spoken.response_id:
-            self.silence_after(self._sounding)
-            self._sounding = spoken.response_id
-            self._buffer_event("started", spoken.response_id)
+        if self.sounding != spoken.response_id:
+            self.silence_after(self.sounding)
+            self.sounding = spoken.response_id
+            self.tell_buffer("started", spoken.response_id)
         self.move(Cause.FIRST_AUDIO, now)
 
     def response_over(self, response: Response, now: float) -> None:
         """Take the end of a response: what it holds is all there will be."""
         if response.cancelled:
             for item_id in self.speech.unheard(response.items):
-                self.forget_unheard(item_id)
+                interruption.forget_unheard(self, item_id)
         for item_id in response.items:
             self.speech.playout.finish(item_id)
         self.arbiter.response_done(response.response_id, now)
@@ -305,11 +274,12 @@ class Call:
 
     def silence_after(self, response_id: str | None) -> None:
         """Say that a response's audio has left the caller's ear (event output_audio_buffer.stopped)."""
-        if response_id is not None and self._sounding == response_id:
-            self._buffer_event("stopped", response_id)
-            self._sounding = None
+        if response_id is not None and self.sounding == response_id:
+            self.tell_buffer("stopped", response_id)
+            self.sounding = None
 
-    def _buffer_event(self, what: str, response_id: str) -> None:
+    def tell_buffer(self, what: str, response_id: str) -> None:
+        """Tell the caller of the playout of a response (events output_audio_buffer.*)."""
         kind = f"output_audio_buffer.{what}"
         self.tell({"type": kind, "event_id": self.new_id("event"), "response_id": response_id})
 

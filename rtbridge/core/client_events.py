@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import dialect, journal
+from rtbridge.core import dialect, journal, switching
 from rtbridge.core.call import Call
 from rtbridge.core.dialect import Refused
 from rtbridge.core.turns import Cause
@@ -104,6 +104,11 @@ def _input_forward(call: Call, event: Wire, now: float) -> None:
     call.settle(now)
 
 
+def _agent_switch(call: Call, event: Wire, now: float) -> None:
+    switching.switch(call, event, now)
+    call.settle(now)
+
+
 def _too_many(event: Wire) -> Refused:
     return Refused(
         "too_many_events",
@@ -122,4 +127,5 @@ _HANDLERS: dict[str, Callable[[Call, Wire, float], None]] = {
     "output_audio_buffer.clear": _output_clear,
     "input_audio_buffer.clear": _input_forward,
     "input_audio_buffer.commit": _input_forward,
+    "rtbridge.agent.switch": _agent_switch,
 }

@@ -27,6 +27,7 @@ CLIENT_EVENTS = frozenset(
         "output_audio_buffer.clear",
         "input_audio_buffer.clear",
         "input_audio_buffer.commit",
+        "rtbridge.agent.switch",  # ours: {"agent": name}
     }
 )
 _KNOWN_BUT_REFUSED = {

@@ -1,8 +1,9 @@
-"""Handover: a handoff as a transaction, from the model's call to the moment the new agent is the one who speaks.
+"""Handover: a handoff as a transaction, from its decision to the moment the new agent is the one who speaks.
 
-In order: the call is decided, the agents hand in the new agent's session, its output is given once that session is
-acknowledged, one response is asked for in the new role, and when nothing of the old agent is left to be heard, the
-handoff is announced. What fails on the way leaves the old agent where it is.
+In order: it is decided, by the model's call or by somebody at the page (switching.py), the agents hand in the new
+agent's session, the output of the model's call is given once that session is acknowledged, one response is asked for
+in the new role, and when nothing of the old agent is left to be heard, the handoff is announced. What fails on the
+way leaves the old agent where it is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rtbridge.core.journal import AgentHandedOff
 class Pending:
     """A handoff that was decided and is not finished."""
 
-    call_id: str
+    call_id: str | None  # of the model's call; None where somebody at the page decided
     to: str
     since_s: float
     configured: bool = False  # the new agent's session was handed in
@@ -31,17 +32,32 @@ class Handover:
         self.pending: Pending | None = None
         self._unannounced: AgentHandedOff | None = None
 
-    def begin(self, call_id: str, to: str, now: float) -> None:
-        """Note that the model called a handoff."""
+    def begin(self, call_id: str | None, to: str, now: float) -> None:
+        """Note that a handoff was decided: by the model's call of this id, or without one."""
         self.pending = Pending(call_id, to, now)
 
-    def configured(self, role: str | None) -> str | None:
-        """Note the session that was handed in; return the agent it is for, None when no handoff is going on."""
+    def configured(self, role: str | None, agent: str = "") -> str | None:
+        """Note the session that was handed in; return the agent it is for, None when no handoff is going on.
+
+        `agent` is whose session it is, where that was said: another than the one waited for changes nothing.
+        """
         pending = self.pending
-        if pending is None or pending.answered:
+        if pending is None or pending.answered or agent not in ("", pending.to):
             return None
         pending.configured, pending.role = True, role
         return pending.to
+
+    def switched(self) -> Pending | None:
+        """Return the handoff that the session handed in completes: one that no call's result is to follow."""
+        pending = self.pending
+        if pending is None or pending.call_id is not None or not pending.configured or pending.answered:
+            return None
+        pending.answered = True
+        return pending
+
+    def failed(self) -> None:
+        """The agents could not carry it out: the old agent stays."""
+        self.pending = None
 
     def answered(self, call_id: str) -> Pending | None:
         """Note a tool's result; return the handoff that it completes, if it does.

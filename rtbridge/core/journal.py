@@ -277,6 +277,16 @@ class AgentHandedOff(Entry):
 
 
 @dataclass(frozen=True, slots=True)
+class AgentSwitchFailed(Entry):
+    """Somebody at the page wanted another agent, and its session could not be made: who spoke before goes on."""
+
+    event = "agent.switch_failed"
+    to_caller = True
+    to: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoundReached(Entry):
     """A tool call or handoff was not run: there were too many. The model is asked to come to an end."""
 

@@ -19,6 +19,7 @@ class Plan:
     call_id: str
     scenario: str
     agent: str
+    agents: tuple[str, ...] = ()  # all that there are
     handoffs: Mapping[str, str] = field(default_factory=dict)  # tool name -> agent
     upstream_url: str = ""
     demo: bool = False  # the upstream is the embedded engine, which takes prompt ids
@@ -51,10 +52,17 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchAgent:
+    """Have the agents hand in the session of another agent, or say SwitchFailed: within 10 s, one of the two."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hangup:
     """End the call."""
 
     reason: str
 
 
-Action = ToUpstream | ToCaller | Note | Hangup
+Action = ToUpstream | ToCaller | Note | SwitchAgent | Hangup

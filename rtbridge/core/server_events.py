@@ -42,7 +42,7 @@ def handle_upstream(call: Call, event: Wire, now: float) -> bool:
 
 
 def _session_updated(call: Call, event: Wire, now: float) -> bool:
-    if not call.upstream_up and call.arbiter.session:
+    if not call.upstream_up and call.arbiter.configuration.sent:
         call.upstream_up = True
         took_ms = round((now - call.opened_s) * 1000)
         call.note(journal.UpstreamOpened(call.plan.upstream_url, took_ms))
@@ -57,7 +57,7 @@ def _error(call: Call, event: Wire, now: float) -> bool:
     message = str(problem.get("message"))[:500]
     ours = problem.get("event_id")
     ours = ours if isinstance(ours, str) else None
-    if not call.live and call.arbiter.refuses_session(ours):
+    if not call.live and call.arbiter.configuration.is_owed(ours):
         call.hang_up(f"the upstream refused the session: {message}")
     benign = call.arbiter.erred(code, ours, now)
     call.note(journal.UpstreamErred(code, message, benign))
@@ -263,6 +263,7 @@ def _output_item_done(call: Call, event: Wire, now: float) -> bool:
         del call.tools[next(iter(call.tools))]
     if name in call.plan.handoffs:
         call.handover.begin(call_id, call.plan.handoffs[name], now)
+        call.arbiter.bar(now)
     else:
         call.note(journal.ToolStarted(call_id, name, arguments))
     return True

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def due(call: Call) -> float | None:
     """Return when the caller will have waited for a tool in silence for too long; None when nobody waits."""
-    waiting = [since for name, _, since in call.tools.values() if name not in call.plan.handoffs]
+    waiting = [
+        since
+        for call_id, (name, _, since) in call.tools.items()
+        if name not in call.plan.handoffs and not call.arbiter.responses.disowns(call_id)
+    ]
     if not waiting or call.turns.state is not State.THINKING or call.arbiter.aside:
         return None
     return call.filler.due(min(waiting))

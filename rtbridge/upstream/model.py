@@ -56,6 +56,7 @@ class BridgeModel(RealtimeModel):
         self._open_calls: dict[str, str] = {}  # call_id -> tool name, delivered and not yet answered
         self._known_calls: dict[str, None] = {}  # an ordered set
         self._response_id: str | None = None
+        self.whose: Callable[[], str] = lambda: ""  # the name of the agent whose session is asked for
         self.unreadable = 0  # events of a known type whose shape was wrong
 
     @property
@@ -69,7 +70,7 @@ class BridgeModel(RealtimeModel):
             raise AssertionError("BridgeModel serves one session at a time")
         self._connected = True
         settings = options.get("initial_model_settings") or RealtimeSessionModelSettings()
-        self._ask(ConfigureSession(session=wire_session(settings, first=True)))
+        self._ask(ConfigureSession(wire_session(settings, first=True), self.whose()))
 
     def add_listener(self, listener: RealtimeModelListener) -> None:
         """Add a listener; twice the same counts once."""
@@ -102,7 +103,7 @@ class BridgeModel(RealtimeModel):
             # is the arbiter's to decide, for every output alike.
             self.answer(event.tool_call.call_id, event.output)
         elif isinstance(event, RealtimeModelSendSessionUpdate):
-            self._ask(ConfigureSession(session=wire_session(event.session_settings, first=False)))
+            self._ask(ConfigureSession(wire_session(event.session_settings, first=False), self.whose()))
         elif isinstance(event, RealtimeModelSendUserInput):
             self._ask(UserText(text=_user_text(event)))
         elif isinstance(event, RealtimeModelSendInterrupt):
@@ -192,9 +193,26 @@ class BridgeSession(RealtimeSession):
             run_config={"async_tool_calls": True, "tracing_disabled": not tracing},
         )
         self._bridge = model
+        model.whose = lambda: str(self._current_agent.name)
         self._tell = tell
         self._approval_timeout_s = approval_timeout_s
         self._unapproved: set[str] = set()
+
+    async def switch(self, agent: RealtimeAgent[Any], *, within_s: float) -> str | None:
+        """Make `agent` the one whose tools run, and ask for its session; return what went wrong, in words, or None.
+
+        Its instructions and `is_enabled` functions are asked first, for `within_s`; when they fail, all stays.
+        Calls of the agent before it go on with that agent's tools.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                await self.update_agent(agent)
+        except TimeoutError:
+            return f"the session of {agent.name!r} was not made within {within_s:g} s"
+        except Exception as error:  # noqa: BLE001 - user code: instructions functions may raise anything
+            log.error("agent.switch_failed", agent=agent.name, error=type(error).__name__)
+            return f"the session of {agent.name!r} could not be made: {type(error).__name__}"
+        return None
 
     async def _put_event(self, event: RealtimeSessionEvent) -> bool:
         return self._put_event_nowait(event)

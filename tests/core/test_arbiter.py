@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from rtbridge.core import arbiter as module
+from rtbridge.core import configuration, responses
 from rtbridge.core.arbiter import Arbiter
 from rtbridge.core.races import ALREADY_ACTIVE
 from rtbridge.core.requests import merged
@@ -303,7 +304,7 @@ def test_an_unanswered_session_update_is_not_waited_for_forever() -> None:
     arbiter = made(configured=False)
     arbiter.configure(SESSION, 10)
     arbiter.want("greeting", 10)
-    assert arbiter.deadline() == 10 + module.UPDATED_WITHIN_S
+    assert arbiter.deadline() == 10 + configuration.UPDATED_WITHIN_S
     assert arbiter.expire(14.9) == []
     assert arbiter.expire(15) == ["session.update was not acknowledged"]
     assert kinds(arbiter) == ["session.update", "response.create"]
@@ -313,7 +314,7 @@ def test_a_refused_session_update_is_acknowledged_by_its_error() -> None:
     arbiter = made()
     arbiter.configure({"voice": "x"}, 0)
     (update,) = arbiter.take()
-    assert arbiter.refuses_session(update["event_id"])
+    assert arbiter.configuration.is_owed(update["event_id"])
     assert not arbiter.erred("cannot_update_voice", update["event_id"], 1)
     assert arbiter.configured
 
@@ -370,7 +371,7 @@ def test_a_response_that_never_said_anything_is_asked_for_once_more() -> None:
 
 
 def test_only_the_latest_responses_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(responses, "MAX_REMEMBERED", 2)
     arbiter = made()
     for name in ("a", "b", "c"):
         arbiter.response_created(name, 0)

@@ -99,9 +99,11 @@ def test_the_session_has_the_private_fields_that_bridge_session_reads_and_none_t
     plain = RealtimeSession(BridgeModel(lambda _ask: None), agent_with(), None)
     assert plain._closing is False
     assert plain._closed is False
+    assert plain._current_agent.name == "solo"
+    assert not hasattr(RealtimeSession, "switch")
     assert not {"_bridge", "_tell", "_approval_timeout_s", "_unapproved"} & set(vars(plain))
     own = {name for name in vars(BridgeSession) if not name.startswith(("__", "_abc"))}
-    assert own - {"_put_event", "_put_event_nowait", "_handle_tool_call"} == set()
+    assert own - {"_put_event", "_put_event_nowait", "_handle_tool_call"} == {"switch"}
 
 
 def test_only_put_event_and_its_sibling_fill_the_queue() -> None:

@@ -1,0 +1,62 @@
+"""Interruption: the agent is stopped, and the upstream's context is made to hold what was heard and no more.
+
+Whoever stops it, the caller's voice or somebody's wish, it is stopped the same way: cancel what is being made, flush
+what is queued, truncate what was heard in part, delete what was not heard at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rtbridge.core import journal, pcm, waits
+from rtbridge.core.playout import Progress
+from rtbridge.core.turns import Cause, State
+
+if TYPE_CHECKING:
+    from rtbridge.core.call import Call
+
+
+def interrupt(call: Call, state: State, cause: Cause, now: float) -> None:
+    """Cancel, flush, truncate what was heard, delete what was not; `state` is whose turn it was."""
+    lag = pcm.samples_of_ms(call.rtt_ms / 2)  # pulled, and not in the caller's ear yet
+    if cause is Cause.CANCELLED:
+        call.arbiter.forget_wants()
+        call.stopwatch.dropped()
+    elif state is State.AGENT_SPEAKING:
+        playing = call.speech.playout.playing
+        heard = max(0, playing.pulled - lag) if playing is not None else 0
+        item_id = playing.item_id if playing is not None and playing.pulled else None
+        call.note(journal.BargeInConfirmed(item_id, pcm.ms_of_samples(heard)))
+    call.arbiter.cancel(now)
+    for cut in call.speech.flush(lag):
+        if waits.is_aside(call, cut.item_id):
+            call.note(cut.heard)
+        elif cut.heard.heard_ms > 0:
+            _truncate(call, cut.item_id, cut.content_index, cut.heard.heard_ms)
+            call.note(cut.heard)
+        else:
+            forget_unheard(call, cut.item_id)
+    if call.sounding is not None:
+        call.tell_buffer("cleared", call.sounding)
+        call.sounding = None
+
+
+def cut_if_cancelled(call: Call, progress: Progress) -> None:
+    """Cut an item whose response was cancelled but whose queue was played: what came later was dropped."""
+    spoken = call.speech.queued(progress.item_id)
+    response = call.arbiter.response(spoken.response_id)
+    if not spoken.complete and response is not None and response.cancelled and not response.want.aside:
+        _truncate(call, progress.item_id, progress.content_index, pcm.ms_of_samples(progress.pulled))
+
+
+def forget_unheard(call: Call, item_id: str) -> None:
+    """Take an item of which nothing was heard out of the upstream's context."""
+    if waits.is_aside(call, item_id):
+        return
+    call.arbiter.delete(item_id)
+    call.note(journal.ItemDeleted(item_id))
+
+
+def _truncate(call: Call, item_id: str, content_index: int, heard_ms: int) -> None:
+    call.arbiter.truncate(item_id, content_index, heard_ms)
+    call.note(journal.ItemTruncated(item_id, heard_ms))
