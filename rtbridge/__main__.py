@@ -125,6 +125,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 async def _serving(settings: Settings) -> None:
+    from rtbridge.agents.mcp_thread import McpThread
     from rtbridge.agents.scenario import default_root, load_scenarios
     from rtbridge.rtc import private
     from rtbridge.rtc.config import PeerConfig
@@ -148,6 +149,8 @@ async def _serving(settings: Settings) -> None:
         metrics.record(call_id, at_ms, entry)
 
     async with AsyncExitStack() as stack:
+        servers = (scenario.mcp for scenario in scenarios.values())
+        stack.enter_context(McpThread(servers, connect_timeout_s=settings.mcp_connect_timeout_s))
         dial, text_model, demo = await _upstream(settings, root, stack)
         board = await stack.enter_async_context(
             Switchboard(
@@ -264,7 +267,10 @@ def _scenarios(args: argparse.Namespace) -> int:
     from rtbridge.agents.listing import list_scenarios
     from rtbridge.agents.scenario import default_root
 
-    return list_scenarios(_settings(args).scenarios or default_root())
+    settings = _settings(args)
+    return list_scenarios(
+        settings.scenarios or default_root(), mcp_connect_timeout_s=settings.mcp_connect_timeout_s
+    )
 
 
 def _new_scenario(args: argparse.Namespace) -> int:

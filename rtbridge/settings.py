@@ -120,6 +120,11 @@ class Settings(BaseSettings):
     tool_timeout_s: float = Field(
         default=8.0, gt=0, description="Seconds a tool may take unless it says otherwise."
     )
+    mcp_connect_timeout_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="Seconds an MCP server of a scenario may take to start and list its tools.",
+    )
     effects_path: str = Field(
         default="",
         description="SQLite file that records effects, so that a crash repeats none; empty is memory only.",

@@ -14,17 +14,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from agents.mcp import MCPServer
 from agents.realtime import RealtimeAgent, realtime_handoff
 
 from agents import FunctionTool, Handoff, RunContextWrapper
 from rtbridge.agents.context import CallContext
+from rtbridge.agents.mcp_tools import TOOL_NAME, McpDesk, McpLink, McpTools
 from rtbridge.agents.tools import guarded
 
 Agent = RealtimeAgent[Any]
 
 # `transfer_to_` + name must be a function name of the Realtime API: 64 letters, digits, _ or -.
 _AGENT_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,51}")
-_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(slots=True)
@@ -33,6 +34,9 @@ class Graph:
 
     agents: dict[str, Agent] = field(default_factory=dict)  # served copies; the start first
     handoffs: dict[str, str] = field(default_factory=dict)  # tool name -> agent name
+    mcp: McpTools = field(
+        default_factory=McpTools
+    )  # servers that give agents more tools while a process serves
     problems: list[str] = field(default_factory=list)  # each names the agent, what is wrong and what to do
 
 
@@ -51,6 +55,7 @@ def build(start: Agent, named: Mapping[str, Any], *, tool_timeout_s: float) -> G
                 for tool in agent.tools
             ],
             handoffs=[],
+            mcp_servers=[],  # the SDK would ask them before every tool call; McpThread keeps them instead
         )
     for agent in originals.values():
         served = graph.agents[agent.name]
@@ -66,7 +71,19 @@ def build(start: Agent, named: Mapping[str, Any], *, tool_timeout_s: float) -> G
                     f"{known!r} elsewhere; give each its own tool_name_override"
                 )
         graph.problems.extend(_duplicates(served))
+    graph.mcp = _mcp(originals, graph.agents, tool_timeout_s)
     return graph
+
+
+def _mcp(originals: Mapping[str, Agent], served: Mapping[str, Agent], timeout_s: float) -> McpTools:
+    links: dict[int, McpLink] = {}  # a server that two agents share is connected once
+    desks = []
+    for name, agent in originals.items():
+        servers = [server for server in agent.mcp_servers if isinstance(server, MCPServer)]
+        if servers:
+            used = tuple(links.setdefault(id(server), McpLink(server)) for server in servers)
+            desks.append(McpDesk(served[name], used, tuple(served[name].tools), timeout_s))
+    return McpTools(tuple(links.values()), tuple(desks))
 
 
 def unreachable(start: Agent, named: Mapping[str, Any]) -> list[str]:
@@ -147,10 +164,16 @@ def _problems(agent: Agent) -> Iterator[str]:
     for tool in agent.tools:
         if not isinstance(tool, FunctionTool):
             yield f"{who}: {type(tool).__name__} does not work in realtime agents; wrap it in a function_tool"
-        elif not _TOOL_NAME.fullmatch(tool.name):
+        elif not TOOL_NAME.fullmatch(tool.name):
             yield f"{who}: the tool {tool.name!r} needs a name of 1 to 64 letters, digits, _ or -; set name_override"
-    if agent.mcp_servers:
-        yield f"{who}: MCP servers are not started by the bridge; wrap what it needs in function tools"
+    for server in agent.mcp_servers:
+        if not isinstance(server, MCPServer):
+            yield f"{who}: its mcp_servers hold a {type(server).__name__}; put an MCPServerStdio(...) or the like there"
+        elif callable(getattr(server, "tool_filter", None)):
+            yield (
+                f"{who}: the tool_filter of the MCP server {server.name!r} is a function, and its tools are the same "
+                "for all calls; use create_static_tool_filter"
+            )
     if agent.output_guardrails:
         # Silence would be worse: the author believes that something is checked.
         yield f"{who}: the bridge runs no output_guardrails of agents; put them into the module's `guardrails`"

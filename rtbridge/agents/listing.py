@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rtbridge.agents.mcp_thread import McpThread
 from rtbridge.agents.scenario import Scenario, check, load_scenario, mermaid, scenario_folders
 from rtbridge.errors import ScenarioError
 
 
-def list_scenarios(root: Path) -> int:
-    """Print all scenarios under `root`; return 0 when nothing is wrong, 1 otherwise."""
+def list_scenarios(root: Path, *, mcp_connect_timeout_s: float = 5.0) -> int:
+    """Print all scenarios under `root`; return 0 when nothing is wrong, 1 otherwise.
+
+    Their MCP servers are connected for it, so that the graphs show their tools.
+    """
     scenarios: list[Scenario] = []
     problems: list[str] = []
     try:
@@ -24,10 +28,12 @@ def list_scenarios(root: Path) -> int:
             problems += str(error).splitlines()
         else:
             scenarios.append(scenario)
+    with McpThread((one.mcp for one in scenarios), connect_timeout_s=mcp_connect_timeout_s):
+        for scenario in scenarios:
             problems += check(scenario)
-    _print_table(scenarios)
-    for scenario in scenarios:
-        print(f"\n%% {scenario.id}\n{mermaid(scenario)}")
+        _print_table(scenarios)
+        for scenario in scenarios:
+            print(f"\n%% {scenario.id}\n{mermaid(scenario)}")
     if problems:
         print(f"\n{len(problems)} to repair:")
         for problem in problems:

@@ -24,6 +24,7 @@ from agents.realtime import RealtimeAgent, RealtimeSessionModelSettings
 from agents import InputGuardrail, OutputGuardrail
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.graph import build, unreachable
+from rtbridge.agents.mcp_tools import McpTools
 from rtbridge.agents.moderation import Guardrail, default_guardrails
 from rtbridge.agents.supervisor import Supervisor
 from rtbridge.agents.tools import DEFAULT_TIMEOUT_S
@@ -51,6 +52,9 @@ class Scenario:
     guardrails: tuple[Guardrail, ...] = ()  # run by the bridge on what agents and callers say
     fillers: tuple[str, ...] = PHRASES  # said while a tool takes its time
     text_agents: tuple[str, ...] = ()  # who thinks behind the voices, and has lines of its own for the engine
+    mcp: McpTools = field(
+        default_factory=McpTools
+    )  # servers whose tools agents have while McpThread keeps them
     notes: tuple[str, ...] = field(default=())  # problems that do not stop it from being served
 
     def session_settings(self, model: str = "") -> RealtimeSessionModelSettings:
@@ -160,6 +164,7 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
         voice=voice or DEFAULT_VOICE,
         guardrails=guardrails,
         fillers=fillers,
+        mcp=graph.mcp,
         text_agents=tuple(one.name for one in vars(module).values() if isinstance(one, Supervisor)),
         notes=tuple(
             f"{entry}: no handoff leads to the agent {name!r}, so no call can start at it or reach it"
@@ -169,8 +174,16 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
 
 
 def check(scenario: Scenario) -> list[str]:
-    """Return what is wrong with a scenario that can be served nevertheless; each names file and what to do."""
-    return [*scenario.notes, *_missing_lines(scenario)]
+    """Return what is wrong with a scenario that can be served nevertheless; each names file and what to do.
+
+    Within McpThread that includes MCP servers that cannot be reached and tools of theirs that are not offered.
+    """
+    entry = scenario.folder / ENTRY
+    return [
+        *scenario.notes,
+        *(f"{entry}: {one}" for one in scenario.mcp.problems()),
+        *_missing_lines(scenario),
+    ]
 
 
 def mermaid(scenario: Scenario) -> str:

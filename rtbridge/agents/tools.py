@@ -14,7 +14,7 @@ import dataclasses
 import inspect
 import json
 import traceback
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import structlog
@@ -33,11 +33,22 @@ from rtbridge.errors import Refused
 DEFAULT_TIMEOUT_S: Final = 8.0
 MAX_OUTPUT_BYTES: Final = 8 * 1024
 
+Run = Callable[[ToolContext[Any], str], Awaitable[Any]]
+
 log = structlog.get_logger("rtbridge.agents")
 
 
-def guarded(tool: FunctionTool, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> FunctionTool:
-    """Return a copy of `tool` that always answers; a timeout of the tool's own wins over `timeout_s`."""
+class TimedOut(Exception):
+    """A tool that keeps its own time took longer than it may."""
+
+
+def guarded(
+    tool: FunctionTool, *, timeout_s: float = DEFAULT_TIMEOUT_S, run: Run | None = None
+) -> FunctionTool:
+    """Return a copy of `tool` that always answers; a timeout of the tool's own wins over `timeout_s`.
+
+    `run` is what is run in place of the tool, when that happens elsewhere; it may raise TimedOut.
+    """
     inner = copy.copy(tool)
     if resolve_function_tool_failure_error_function(inner) is default_tool_error_function:
         # The SDK's default text hides what was raised from us too; a handler of the author's own stays.
@@ -51,12 +62,12 @@ def guarded(tool: FunctionTool, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> Func
             return _refusal(tool.name, wrong.field, wrong.problem)
         try:
             async with asyncio.timeout(limit_s) as limit:
-                return bounded(await _run(inner, ctx, arguments))
+                return bounded(await (run(ctx, arguments) if run else _run(inner, ctx, arguments)))
         except Refused as no:
             log.info("tool.refused", tool=tool.name, field="", problem="refused by the scenario")
             return refused(str(no))
         except Exception as error:  # noqa: BLE001 - the border to code of the scenario, which may raise anything
-            if isinstance(error, TimeoutError) and limit.expired():
+            if isinstance(error, TimedOut) or (isinstance(error, TimeoutError) and limit.expired()):
                 log.warning("tool.timed_out", tool=tool.name, timeout_s=limit_s)
                 return _timed_out(tool.name, limit_s)
             # What was raised may hold what the caller said; where it was raised does not.

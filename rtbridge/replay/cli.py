@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from rtbridge.agents.mcp_thread import McpThread
 from rtbridge.agents.scenario import Scenario, default_root, load_scenarios
 from rtbridge.engine.load import load_parts
 from rtbridge.errors import ReplayError, RtbridgeError, StoryError
@@ -62,8 +63,13 @@ def run(args: argparse.Namespace, settings: Settings | None = None) -> int:
     code = PASSED
     try:
         play_one = _road(args, settings, scenarios)
-        for folder, story in _folders(stories):
-            code = max(code, _one(story, play_one, args.out / folder if args.out else None, reports, broken))
+        played = {story.scenario for story in stories}
+        servers = (scenario.mcp for name, scenario in scenarios.items() if name in played)
+        with McpThread(servers, connect_timeout_s=settings.mcp_connect_timeout_s):
+            for folder, story in _folders(stories):
+                code = max(
+                    code, _one(story, play_one, args.out / folder if args.out else None, reports, broken)
+                )
     except KeyboardInterrupt:
         print(f"interrupted; {len(reports)} of {len(stories)} stories were played", file=sys.stderr)
         code = INTERRUPTED

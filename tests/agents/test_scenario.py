@@ -250,7 +250,13 @@ def test_files_beside_it_can_be_imported_and_are_read_anew(write: Write) -> None
         ),
         (
             "start = RealtimeAgent(name='a', instructions='x', mcp_servers=[object()])",
-            r"agent 'a': MCP servers are not started by the bridge",
+            r"agent 'a': its mcp_servers hold a object; put an MCPServerStdio\(...\) or the like there",
+        ),
+        (
+            "from agents.mcp import MCPServerStdio\n"
+            "server = MCPServerStdio({'command': 'x'}, name='s', tool_filter=lambda context, tool: True)\n"
+            "start = RealtimeAgent(name='a', instructions='x', mcp_servers=[server])",
+            r"agent 'a': the tool_filter of the MCP server 's' is a function, .* use create_static_tool_filter",
         ),
         (
             "start = RealtimeAgent(name='a', instructions='x', output_guardrails=[object()])",
