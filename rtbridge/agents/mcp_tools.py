@@ -23,6 +23,9 @@ from rtbridge.agents.tools import DEFAULT_TIMEOUT_S, TimedOut, guarded
 from rtbridge.errors import Refused
 
 TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+REQUEST_TIMEOUT: Final = (
+    -32001
+)  # code of an MCPError made by the client; JSON-RPC leaves -32000 to -32099 to us
 MOST_TOOLS: Final = 64  # of one server; the Realtime API takes 128 of a session
 
 CallThere = Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]
@@ -75,8 +78,12 @@ class McpLink:
                 return await tool.on_invoke_tool(ctx, arguments)
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
-                raise TimedOut from None
+                raise TimedOut(limit_s) from None
             self.suspect.set()
+            if getattr(error, "code", None) == REQUEST_TIMEOUT:  # the server object's own limit was shorter
+                raise TimedOut(
+                    getattr(self.server, "client_session_timeout_seconds", None) or limit_s
+                ) from None
             raise
 
 

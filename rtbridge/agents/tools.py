@@ -41,6 +41,10 @@ log = structlog.get_logger("rtbridge.agents")
 class TimedOut(Exception):
     """A tool that keeps its own time took longer than it may."""
 
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(limit_s)
+        self.limit_s = limit_s
+
 
 def guarded(
     tool: FunctionTool, *, timeout_s: float = DEFAULT_TIMEOUT_S, run: Run | None = None
@@ -68,8 +72,9 @@ def guarded(
             return refused(str(no))
         except Exception as error:  # noqa: BLE001 - the border to code of the scenario, which may raise anything
             if isinstance(error, TimedOut) or (isinstance(error, TimeoutError) and limit.expired()):
-                log.warning("tool.timed_out", tool=tool.name, timeout_s=limit_s)
-                return _timed_out(tool.name, limit_s)
+                after_s = error.limit_s if isinstance(error, TimedOut) else limit_s
+                log.warning("tool.timed_out", tool=tool.name, timeout_s=after_s)
+                return _timed_out(tool.name, after_s)
             # What was raised may hold what the caller said; where it was raised does not.
             log.error("tool.failed", tool=tool.name, error=type(error).__name__, at=_where(error))
             return _failed(tool.name)

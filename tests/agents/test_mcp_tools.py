@@ -135,6 +135,20 @@ def test_a_tool_that_hangs_is_given_up_and_the_call_goes_on_with_the_server(tmp_
         assert not link.suspect.is_set()
 
 
+def test_the_sdks_own_time_limit_leaves_it_open_too_whether_the_tool_took_effect(tmp_path: Path) -> None:
+    scenario = written(tmp_path)
+    with kept(scenario):
+        server = scenario.mcp.links[0].server
+        assert isinstance(server, MCPServerStdio)
+        assert server.session is not None
+        server.session._session_read_timeout_seconds = 0.3
+        server.client_session_timeout_seconds = 0.3
+        answer = json.loads(output_of(scenario, "hang"))
+    assert answer["status"] == "unknown"
+    assert answer["error"]["type"] == "timeout"
+    assert "longer than 0.3 s" in answer["error"]["message"]
+
+
 def test_an_answer_of_a_megabyte_is_cut_to_8_kib(desk: Scenario) -> None:
     output = output_of(desk, "flood")
     assert len(output.encode()) <= 8 * 1024
@@ -209,7 +223,10 @@ def find_order(order: str) -> str:
     """Find it here."""
     return "own"
 
-twin = MCPServerStdio(orders.params.model_dump(), name="twin", client_session_timeout_seconds=20, tool_filter=create_static_tool_filter(["fail"]))
+only_fail = create_static_tool_filter(["fail"])
+twin = MCPServerStdio(
+    orders.params.model_dump(), name="twin", client_session_timeout_seconds=20, tool_filter=only_fail
+)
 start = RealtimeAgent(name="front", instructions="x", tools=[find_order], mcp_servers=[orders, twin])
 '''
     scenario = written(tmp_path, source)
