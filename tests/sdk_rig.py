@@ -16,7 +16,7 @@ from agents.realtime import (
     RealtimeSessionModelSettings,
 )
 
-from agents import Tool
+from agents import Tool, function_tool
 from rtbridge.core.asks import Ask, ToolOutput
 from rtbridge.upstream.model import BridgeModel, BridgeSession
 
@@ -145,3 +145,8 @@ def created(response_id: str = "resp_1") -> Wire:
 def done(response_id: str = "resp_1", **more: Any) -> Wire:
     response = {"id": response_id, "object": "realtime.response", "status": "completed", "output": [], **more}
     return {"type": "response.done", "event_id": "event_x", "response": response}
+
+
+@function_tool
+async def weather(city: str) -> str:
+    return f"{city}: sunny"

@@ -17,9 +17,7 @@ from agents import Handoff
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.listing import list_scenarios
 from rtbridge.agents.scenario import (
-    Scenario,
     check,
-    default_root,
     load_scenario,
     load_scenarios,
     mermaid,
@@ -380,34 +378,3 @@ def test_the_list_shows_table_graphs_and_problems(
     assert "demo  Two of them" in shown
     assert list_scenarios(tmp_path / "gone") == 1
     assert capsys.readouterr().out.startswith("! ")
-
-
-@pytest.fixture(scope="module")
-def simple_handoff() -> Scenario:
-    return load_scenario(default_root() / "simple_handoff")
-
-
-def test_simple_handoff_has_its_two_agents(simple_handoff: Scenario) -> None:
-    assert simple_handoff.id == "simple_handoff"
-    assert simple_handoff.start == "greeter"
-    assert list(simple_handoff.agents) == ["greeter", "haikuWriter"]
-    assert simple_handoff.handoffs == {"transfer_to_haikuWriter": "haikuWriter"}
-    assert simple_handoff.company is None
-    assert simple_handoff.voice == "sage"
-
-
-def test_simple_handoff_tells_its_agents_how_to_speak(simple_handoff: Scenario) -> None:
-    for agent in simple_handoff.agents.values():
-        assert isinstance(agent.instructions, str)
-        sections = re.findall(r"^# (.+)$", agent.instructions, re.MULTILINE)
-        assert sections == [
-            "Identity",
-            "Task",
-            "Demeanor",
-            "Tone",
-            "Enthusiasm",
-            "Formality",
-            "Pacing",
-            "Instructions",
-        ]
-    assert "transfer_to_haikuWriter" in str(simple_handoff.agents["greeter"].instructions)

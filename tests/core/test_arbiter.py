@@ -16,7 +16,6 @@ from rtbridge.core import arbiter as module
 from rtbridge.core import configuration, responses
 from rtbridge.core.arbiter import Arbiter
 from rtbridge.core.races import ALREADY_ACTIVE
-from rtbridge.core.requests import merged
 
 Wire = dict[str, Any]
 SESSION = {"type": "realtime", "instructions": "Be brief."}
@@ -378,19 +377,6 @@ def test_only_the_latest_responses_are_remembered(monkeypatch: pytest.MonkeyPatc
         arbiter.response_done(name, 0)
     assert arbiter.response("a") is None
     assert arbiter.response("c") is not None
-
-
-def test_sessions_merge_mapping_by_mapping_but_a_turn_detection_replaces_another() -> None:
-    base = {
-        "a": 1,
-        "audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 0.5}}, "output": {"v": 1}},
-    }
-    over = {"b": {"c": 2}, "audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}}
-    assert merged(base, over) == {
-        "a": 1,
-        "b": {"c": 2},
-        "audio": {"input": {"turn_detection": {"type": "semantic_vad"}}, "output": {"v": 1}},
-    }
 
 
 def test_what_waits_for_a_session_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

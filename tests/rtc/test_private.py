@@ -1,6 +1,6 @@
 """The contract with aiortc and aioice: every private name, and what each is counted on for.
 
-test_peer.py uses all of them in live calls; here is what would not show there.
+test_peer*.py use all of them in live calls; here is what would not show there.
 """
 
 from __future__ import annotations

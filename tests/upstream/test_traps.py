@@ -23,45 +23,41 @@ the arbiter's, and is tested with it; a trap in the SDK is tested here, with its
 18  the new agent speaks before its session     test_a_handoff_configures_the_session_before_it_gives_its_output
 20  a failed response is silent                 test_a_failed_response_ends_its_turn_whatever_is_in_it
 21  an invalid response.done is a deadlock      test_a_failed_response_ends_its_turn_whatever_is_in_it
- -  bad events end the iteration                test_bad_events_never_raise_and_are_counted
- -  unbounded queue nobody reads                test_the_session_queues_nothing
- -  a call that was cut runs                    test_a_function_call_that_was_cut_does_not_run
- -  one call id, two runs                       test_a_function_call_that_comes_twice_runs_once
+ -  bad events end the iteration                test_bad_events.py::test_bad_events_never_raise_and_are_counted
+ -  unbounded queue nobody reads                test_bridge_session.py::test_the_session_queues_nothing
+ -  a call that was cut runs                    test_bad_events.py::test_a_function_call_that_was_cut_does_not_run
+ -  one call id, two runs                       test_bad_events.py::test_a_function_call_that_comes_twice_runs_once
  -  a close by the server ends it quietly       test_websocket.py::test_every_close_nobody_asked_for_is_a_loss
 22  permessage-deflate                          test_websocket.py::test_it_offers_no_compression
 
 In core, where most of them are decided (each test's name says the trap):
 
- 2  core/test_server_events.py::test_trap_2_late_deltas_after_a_barge_in_never_play_and_are_not_told
- 3  core/test_server_events.py::test_trap_3_of_two_items_the_one_that_plays_is_cut_and_the_one_behind_it_deleted
- 4  core/test_server_events.py::test_trap_4_nothing_played_is_deleted_and_never_truncated_at_zero
- 5  core/test_server_events.py::test_trap_5_speech_long_after_an_answer_interrupts_nothing
- 6  core/test_server_events.py::test_trap_6_speech_before_the_first_audio_cancels_the_answer_that_was_asked_for
- 7  core/test_server_events.py::test_trap_7_a_tool_that_is_done_while_the_caller_speaks_is_answered_with_their_words
- 8  core/test_server_events.py::test_trap_8_a_refused_create_is_retried_once_the_other_response_is_done
+ 2  core/test_traps.py::test_trap_2_late_deltas_after_a_barge_in_never_play_and_are_not_told
+ 3  core/test_traps.py::test_trap_3_of_two_items_the_one_that_plays_is_cut_and_the_one_behind_it_deleted
+ 4  core/test_traps.py::test_trap_4_nothing_played_is_deleted_and_never_truncated_at_zero
+ 5  core/test_traps.py::test_trap_5_speech_long_after_an_answer_interrupts_nothing
+ 6  core/test_traps.py::test_trap_6_speech_before_the_first_audio_cancels_the_answer_that_was_asked_for
+ 7  core/test_traps.py::test_trap_7_a_tool_that_is_done_while_the_caller_speaks_is_answered_with_their_words
+ 8  core/test_traps.py::test_trap_8_a_refused_create_is_retried_once_the_other_response_is_done
  9  core/test_arbiter.py::test_trap_9_the_outputs_of_one_response_join_into_one_create
 10  core/test_arbiter.py::test_trap_10_the_result_of_a_tool_that_nobody_knows_makes_the_model_go_on
-14  core/test_server_events.py::test_trap_14_late_items_stand_where_previous_item_id_puts_them
-15  core/test_server_events.py::test_trap_15_items_are_never_retrieved
+14  core/test_traps.py::test_trap_14_late_items_stand_where_previous_item_id_puts_them
+15  core/test_traps.py::test_trap_15_items_are_never_retrieved
 18  core/test_arbiter.py::test_trap_18_a_handoff_is_session_acknowledged_then_output_then_one_create_in_the_new_role
-20  core/test_server_events.py::test_trap_20_a_failed_response_is_asked_for_again_once_and_then_told
+20  core/test_traps.py::test_trap_20_a_failed_response_is_asked_for_again_once_and_then_told
 21  core/test_arbiter.py::test_trap_21_a_response_that_falls_silent_is_cancelled_and_given_up
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
-import random
 import re
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agents.realtime import RealtimeAgent, RealtimeSession, realtime_handoff
+from agents.realtime import realtime_handoff
 from agents.tool_guardrails import (
     ToolGuardrailFunctionOutput,
     ToolInputGuardrailData,
@@ -69,16 +65,11 @@ from agents.tool_guardrails import (
 )
 
 from agents import RunContextWrapper, function_tool
-from rtbridge.core.asks import Ask, ConfigureSession, StopSpeaking, ToolOutput, UserText
-from rtbridge.upstream.model import MAX_CALL_IDS, BridgeModel, BridgeSession
-from sdk_rig import Listener, agent_with, created, done, function_call, message, sdk
+from rtbridge.core.asks import Ask, ConfigureSession, StopSpeaking, ToolOutput
+from rtbridge.upstream.model import BridgeModel, BridgeSession
+from sdk_rig import agent_with, created, done, function_call, message, sdk, weather
 
 AUDIO = "UklGRg" * 1000
-
-
-@function_tool
-async def weather(city: str) -> str:
-    return f"{city}: sunny"
 
 
 @function_tool(failure_error_function=None)
@@ -321,228 +312,6 @@ async def test_a_failed_response_ends_its_turn_whatever_is_in_it(more: dict[str,
         assert rig.listener.types[-1] == "turn_ended"
         await rig.deliver(created("resp_2"), function_call("weather", '{"city": "Oslo"}'), done("resp_2"))
         assert await rig.output() == "Oslo: sunny"
-
-
-BAD: list[Any] = [
-    {},
-    {"type": 7},
-    {"type": ["response.done"]},
-    {"type": "response.done"},
-    {"type": "response.done", "response": "done"},
-    {"type": "response.created", "response": []},
-    {"type": "response.output_item.done", "item": None},
-    {"type": "response.output_item.done", "item": {"type": "function_call", "status": "completed"}},
-    {"type": "response.output_item.done", "item": {"type": "function_call", "name": "x", "call_id": 3}},
-    {
-        "type": "conversation.item.added",
-        "item": {"type": "message", "id": "i", "role": "ghost", "content": []},
-    },
-    {
-        "type": "conversation.item.added",
-        "item": {"type": "message", "id": "i", "role": "user", "content": "hi"},
-    },
-    {"type": "conversation.item.added", "item": {"type": "message", "role": "user"}},
-    {"type": "conversation.item.deleted", "item_id": None},
-    {"type": "conversation.item.input_audio_transcription.completed", "item_id": "u1"},
-    {"type": "error", "error": "everything"},
-]
-
-
-async def test_bad_events_never_raise_and_are_counted() -> None:
-    async with sdk(agent_with(weather)) as (rig, _session):
-        await rig.deliver(*BAD)
-        assert rig.model.unreadable == len(BAD)
-        assert rig.listener.events == []
-        await rig.deliver({"type": "response.hologram.delta"}, {"type": "error", "error": {"code": "odd"}})
-        assert rig.model.unreadable == len(BAD)
-        assert rig.listener.types == ["error"]
-        await rig.deliver(function_call("weather", '{"city": "Oslo"}'))
-        assert await rig.output() == "Oslo: sunny"
-
-
-JUNK: list[Any] = [None, 0, -1, 1.5, True, "", "x", [], [None], {}, {"type": "message"}, "\ud800", 10**400]
-SOUND: list[dict[str, Any]] = [
-    function_call("weather", '{"city": "Oslo"}'),
-    message("conversation.item.added", "u1", "user", {"type": "input_audio", "transcript": "x"}),
-    message("response.output_item.done", "a1", "assistant", {"type": "output_audio", "transcript": "x"}),
-    message(
-        "conversation.item.done", "s1", "system", {"type": "input_text", "text": "x"}, previous_item_id="u1"
-    ),
-    created(),
-    done(usage={"input_tokens": 1, "output_tokens": 2, "input_token_details": {"cached_tokens": 3}}),
-    {"type": "conversation.item.deleted", "item_id": "u1"},
-    {"type": "conversation.item.input_audio_transcription.completed", "item_id": "u1", "transcript": "x"},
-    {"type": "error", "error": {"type": "invalid_request_error", "code": "odd", "message": "x"}},
-]
-
-
-def _places(value: Any) -> list[tuple[Any, Any]]:
-    keys: Any = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    return [place for key in keys for place in ((value, key), *_places(value[key]))]
-
-
-async def test_ten_thousand_mutated_events_never_raise(count: Callable[[int, int], int]) -> None:
-    dice = random.Random(7)
-    told: list[Any] = []
-    model = BridgeModel(lambda _ask: None)
-    async with BridgeSession(model, agent_with(weather), None, settings={}, tell=told.append) as session:
-        for number in range(count(2_000, 10_000)):
-            event = copy.deepcopy(dice.choice(SOUND))
-            for _mutation in range(dice.randint(1, 3)):
-                holder, key = dice.choice(_places(event))
-                holder[key] = copy.deepcopy(dice.choice(JUNK))
-            await model.deliver(event)
-            if number % 50 == 0:
-                await asyncio.sleep(0)
-        assert model.unreadable > 100
-        assert told
-        await model.deliver(
-            message("conversation.item.added", "last", "user", {"type": "input_text", "text": "x"})
-        )
-        assert any(item.item_id == "last" for item in session._history)
-
-
-async def test_the_calls_that_are_remembered_are_bounded() -> None:
-    model = BridgeModel(lambda _ask: None)
-    for number in range(MAX_CALL_IDS + 10):
-        await model.deliver(function_call("weather", call_id=f"call_{number}"))
-    assert len(model.open_calls) == MAX_CALL_IDS
-    assert "call_0" not in model.open_calls
-
-
-async def test_races_that_nobody_can_avoid_are_no_errors_to_the_sdk() -> None:
-    async with sdk(agent_with()) as (rig, _session):
-        for code in ("response_cancel_not_active", "conversation_already_has_active_response"):
-            await rig.deliver({"type": "error", "error": {"type": "invalid_request_error", "code": code}})
-        assert rig.listener.events == []
-
-
-async def test_parts_of_an_item_that_are_unknown_are_left_out() -> None:
-    async with sdk(agent_with()) as (rig, session):
-        await rig.deliver(
-            message(
-                "conversation.item.added",
-                "u1",
-                "user",
-                {"type": "input_text", "text": "look"},
-                {"type": "input_image", "image_url": "data:image/png;base64,AAAA"},
-                {"type": "hologram"},
-            ),
-            message("conversation.item.added", "s1", "system", {"type": "input_text", "text": "be kind"}),
-            message(
-                "conversation.item.added",
-                "a1",
-                "assistant",
-                {"type": "output_text", "text": "ok"},
-                {"type": "x"},
-            ),
-        )
-        kept = [item.model_dump() for item in session._history]
-        assert [len(item["content"]) for item in kept] == [2, 1, 1]
-        assert "base64" not in json.dumps(kept)
-
-
-async def test_the_session_queues_nothing() -> None:
-    async with sdk(agent_with(weather)) as (rig, session):
-        for number in range(200):
-            await rig.deliver(
-                created(f"r{number}"),
-                message("conversation.item.added", "u1", "user", {"type": "input_text", "text": "x"}),
-                done(f"r{number}"),
-            )
-        assert session._event_queue.qsize() == 0
-        assert len(rig.told) >= 600
-
-
-async def test_iterating_the_session_ends_when_it_is_closed() -> None:
-    model = BridgeModel(lambda _ask: None)
-    session = BridgeSession(model, agent_with(), None, settings={})
-    await session.enter()
-
-    async def iterate() -> int:
-        return len([event async for event in session])
-
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
-        counted = tasks.create_task(iterate())
-        await asyncio.sleep(0)
-        await session.close()
-    assert counted.result() == 0
-
-
-async def test_a_function_call_that_was_cut_does_not_run() -> None:
-    async with sdk(agent_with(weather)) as (rig, _session):
-        await rig.deliver(
-            function_call("weather", '{"city": "Os', status="incomplete"),
-            {**function_call("weather", '{"city": "Oslo"}'), "type": "response.output_item.added"},
-        )
-        assert rig.listener.events == []
-        assert rig.model.open_calls == {}
-
-
-async def test_a_function_call_without_a_status_runs() -> None:
-    async with sdk(agent_with(weather)) as (rig, _session):
-        await rig.deliver(function_call("weather", '{"city": "Oslo"}', status=None))
-        assert await rig.output() == "Oslo: sunny"
-
-
-async def test_arguments_that_came_as_an_object_are_read_unless_they_are_nested_beyond_reason() -> None:
-    deep: Any = {}
-    for _level in range(100_000):
-        deep = {"d": deep}
-    async with sdk(agent_with(weather)) as (rig, _session):
-        await rig.deliver(function_call("weather", arguments=deep))
-        assert rig.model.unreadable == 1
-        await rig.deliver(function_call("weather", arguments={"city": "Oslo"}))  # type: ignore[arg-type]
-        assert await rig.output() == "Oslo: sunny"
-
-
-async def test_a_function_call_that_comes_twice_runs_once() -> None:
-    runs: Counter[str] = Counter()
-
-    @function_tool
-    async def count() -> int:
-        runs["count"] += 1
-        return runs["count"]
-
-    async with sdk(agent_with(count)) as (rig, _session):
-        await rig.deliver(function_call("count"), function_call("count"))
-        assert await rig.output() == 1
-        await rig.deliver(function_call("count"), function_call("count", '{"a": 1}'))
-        await rig.deliver(function_call("count", call_id="call_2"))
-        assert await rig.output() == 2
-        assert rig.asks.empty()
-
-
-async def test_what_the_application_types_is_a_wish_too() -> None:
-    async with sdk(agent_with()) as (rig, session):
-        await session.send_message("hello")
-        await session.send_message(
-            {
-                "type": "message",
-                "role": "user",
-                "content": [{"type": "input_text", "text": "one"}, {"type": "input_text", "text": "two"}],
-            }
-        )
-        assert await rig.asked() == UserText("hello")
-        assert await rig.asked() == UserText("one\ntwo")
-
-
-async def test_the_stock_session_works_over_the_model_unchanged() -> None:
-    asks: asyncio.Queue[Ask] = asyncio.Queue()
-    model = BridgeModel(asks.put_nowait)
-    listener = Listener()
-    billing: RealtimeAgent[Any] = agent_with(weather, name="billing")
-    async with RealtimeSession(model, agent_with(handoffs=[billing]), None) as session:
-        model.add_listener(listener)
-        assert isinstance(await asks.get(), ConfigureSession)
-        await model.deliver(function_call("transfer_to_billing"))
-        assert isinstance(await asyncio.wait_for(asks.get(), 5), ConfigureSession)
-        assert await asyncio.wait_for(asks.get(), 5) == ToolOutput("call_1", '{"assistant": "billing"}')
-        await model.deliver(function_call("weather", '{"city": "Oslo"}', call_id="call_2"))
-        assert await asyncio.wait_for(asks.get(), 5) == ToolOutput("call_2", "Oslo: sunny")
-        assert session.model is model
-    await model.deliver(created())
-    assert listener.types[-1] == "turn_started"
 
 
 def test_every_trap_listed_above_has_its_test() -> None:

@@ -1,0 +1,106 @@
+"""The returns desk of Snowy Peak Boards: what a check needs, what the book decides, and what the model is asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from retail_rig import (
+    CHECK,
+    DELAMINATED,
+    FOLDER,
+    HEARD,
+    PHONE,
+    Desk,
+    Thinker,
+)
+from rtbridge.agents.scenario import Scenario, load_scenario
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    return load_scenario(FOLDER)
+
+
+@pytest.fixture
+def desk(scenario: Scenario) -> Desk:
+    return Desk(scenario, *HEARD)
+
+
+async def test_a_check_needs_orders_and_policy_first(desk: Desk) -> None:
+    await desk.verified()
+    check_tool = "checkEligibilityAndPossiblyInitiateReturn"
+    assert "lookupOrders first" in await desk.refused(check_tool, CHECK)
+    await desk.call("lookupOrders", {"phoneNumber": PHONE})
+    assert "retrievePolicy first" in await desk.refused(check_tool, CHECK)
+    assert desk.returns == {}
+
+
+async def test_a_return_is_recorded_once_and_its_text_message_has_item_order_and_phone(desk: Desk) -> None:
+    await desk.verified()
+    first = await desk.checked("I'd like to return my snowboard.", DELAMINATED)
+    assert first["eligible"] == "true"
+    assert all(
+        fact in first["next_steps"] for fact in ("SNB-TT-X01", "SNP-20230914-001", PHONE, "text message")
+    )
+    assert first["already_recorded"] is False
+    again = await desk.checked("Please return it once more.", question="again")
+    assert (again["return_id"], again["already_recorded"]) == (first["return_id"], True)
+    assert list(desk.returns) == ["SNB-TT-X01"]
+
+
+@pytest.mark.parametrize(
+    ("said", "eligible"),
+    [
+        (["It has a big crack."], "need_more_information"),
+        (["It has a big crack.", "The base cracked near the nose after two days of normal riding."], "true"),
+        (["I'd just like to return it."], "need_more_information"),
+        (["I changed my mind."], "false"),
+        (["The edge came off after I dropped it down the stairs."], "false"),
+        ([DELAMINATED], "true"),
+    ],
+)
+async def test_the_book_decides_by_what_the_caller_said(desk: Desk, said: list[str], eligible: str) -> None:
+    await desk.verified()
+    answer = await desk.checked(*said)
+    assert answer["eligible"] == eligible
+    assert bool(answer["missing"]) == (eligible == "need_more_information")
+    assert bool(desk.returns) == (eligible == "true")
+
+
+async def test_an_item_in_transit_is_not_taken_back_and_an_unnamed_one_is_asked_for(desk: Desk) -> None:
+    await desk.verified()
+    asked = await desk.checked("It broke.", userDesiredAction="return it", question="what now")
+    assert asked["missing"] == ["Which item would you like to return?"]
+    goggles = await desk.checked(
+        "The lens of my goggles cracked after one day.", userDesiredAction="return the goggles"
+    )
+    assert goggles["eligible"] == "false"
+    assert desk.returns == {}
+
+
+@pytest.mark.parametrize("says", [RuntimeError("down"), "I think so.", '{"eligible": "maybe"}'])
+async def test_without_a_usable_answer_of_the_model_the_book_decides(scenario: Scenario, says: Any) -> None:
+    desk = Desk(scenario, *HEARD, model=Thinker(says))
+    await desk.verified()
+    assert (await desk.checked(DELAMINATED))["eligible"] == "true"
+
+
+async def test_the_model_gets_wish_question_facts_and_the_last_ten_messages(scenario: Scenario) -> None:
+    thinker = Thinker(
+        '{"rationale": "r", "request": "q", "eligible": "need_more_information", "missing": ["Where?"]}'
+    )
+    desk = Desk(scenario, *HEARD, model=thinker)
+    await desk.verified()
+    answer = await desk.checked(DELAMINATED)
+    assert (answer["eligible"], answer["missing"]) == ("need_more_information", ["Where?"])
+    asked = json.loads(
+        thinker.asked[0] if isinstance(thinker.asked[0], str) else thinker.asked[0][0]["content"]
+    )
+    assert asked["wish"] == CHECK["userDesiredAction"]
+    assert asked["question"] == CHECK["question"]
+    assert asked["facts"]["orders"][0]["order_id"] == "SNP-20230914-001"
+    assert asked["last_messages"] == [f"{who}: {text}" for who, text in desk.heard[-10:]]
+    assert len(asked["last_messages"]) == 10
