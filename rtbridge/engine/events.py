@@ -111,6 +111,7 @@ _EVENTS: dict[str, s.Check] = {
 }
 # `output_audio_buffer.clear` is for WebRTC and SIP only, where the server plays the audio; here it is refused.
 _ANY = s.tagged("type", _EVENTS)
+CLIENT_EVENTS: Final = tuple(_EVENTS)
 
 
 def parse(frame: str) -> dict[str, Any]:

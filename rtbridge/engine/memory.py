@@ -9,13 +9,14 @@ import asyncio
 import base64
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final, Generic, Self, TypeVar
 
 from rtbridge.core import pcm as audio
 from rtbridge.engine.connection import Connection, random_id
+from rtbridge.engine.faults import Fault, FaultyWire, Refusal, refuse_connection
 from rtbridge.engine.parts import EngineParts
-from rtbridge.errors import Closed, UpstreamLost
+from rtbridge.errors import Closed, UpstreamLost, UpstreamRefused
 
 MAX_BACKLOG_SAMPLES: Final = 2 * audio.RATE
 MAX_FRAMES: Final = 256  # in flight one way; a sender waits beyond it
@@ -85,9 +86,10 @@ class _Pipe:
 class MemoryClient:
     """The client end of an engine in memory: `send` dicts, iterate over server events, `close`."""
 
-    def __init__(self, wire: MemoryWire, served: asyncio.Task[None]) -> None:
+    def __init__(self, wire: MemoryWire) -> None:
         self._wire = wire
-        self._served = served
+        self.served: asyncio.Task[None]  # the engine's side
+        self.ending = ""  # how a scripted fault ended it
 
     async def send(self, event: Mapping[str, Any]) -> None:
         """Send one client event. Raises Closed after the end."""
@@ -101,15 +103,20 @@ class MemoryClient:
         except Closed:
             return
 
+    async def end(self, code: int | None) -> None:
+        """End it as a scripted fault does: with a WebSocket close code, or None for a broken connection."""
+        self.ending = "1006 the connection broke" if code is None else f"close code {code}"
+        self._wire.close()
+
     async def close(self) -> None:
         """End the connection and wait until nothing of it runs; idempotent. A failure of it was logged and is kept."""
         self._wire.close()
-        await asyncio.wait([self._served])
+        await asyncio.wait([self.served])
 
     @property
     def failure(self) -> BaseException | None:
         """Return what the engine's side died of, if it did."""
-        return self._served.exception() if self._served.done() and not self._served.cancelled() else None
+        return self.served.exception() if self.served.done() and not self.served.cancelled() else None
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,16 +131,21 @@ def connect_in_memory(
     new_id: Callable[[str], str] = random_id,
     model: str = "rtbridge-engine",
     prompt_id: str | None = None,
+    faults: Sequence[Fault] = (),
 ) -> MemoryClient:
     """Start an engine connection on the running loop and return its client end. The client owns it: close it.
 
-    `prompt_id` is what `session.prompt.id` begins as: "<scenario>/<agent>".
+    `prompt_id` is what `session.prompt.id` begins as: "<scenario>/<agent>". Raises faults.Refusal when one of
+    `faults` refuses the connection.
     """
+    refuse_connection(faults)
     near, far = MemoryWire.pair()
-    connection = Connection(far, parts, model=model, new_id=new_id, prompt_id=prompt_id)
-    served = asyncio.get_running_loop().create_task(connection.run())
-    served.add_done_callback(lambda _: far.close())
-    return MemoryClient(near, served)
+    client = MemoryClient(near)
+    wire = FaultyWire(far, faults, end=client.end) if faults else far
+    connection = Connection(wire, parts, model=model, new_id=new_id, prompt_id=prompt_id)
+    client.served = asyncio.get_running_loop().create_task(connection.run())
+    client.served.add_done_callback(lambda _: far.close())
+    return client
 
 
 class MemoryUpstream(Generic[C]):
@@ -151,11 +163,13 @@ class MemoryUpstream(Generic[C]):
         capabilities: C,
         new_id: Callable[[str], str] = random_id,
         model: str = "rtbridge-engine",
+        faults: Sequence[Fault] = (),
     ) -> None:
         self.capabilities: Final = capabilities
         self._parts = parts
         self._new_id = new_id
         self._model = model
+        self._faults = faults
         self._client: MemoryClient | None = None
         self._pump: asyncio.Task[None] | None = None
         self._unsent: deque[tuple[Mapping[str, Any], int]] = deque()  # event, samples of audio in it
@@ -164,8 +178,14 @@ class MemoryUpstream(Generic[C]):
         self._closed = False
 
     async def connect(self) -> None:
-        """Start the engine's side."""
-        self._client = connect_in_memory(self._parts, new_id=self._new_id, model=self._model)
+        """Start the engine's side. Raises UpstreamRefused and UpstreamLost when a scripted fault has it so."""
+        try:
+            self._client = connect_in_memory(
+                self._parts, new_id=self._new_id, model=self._model, faults=self._faults
+            )
+        except Refusal as refusal:
+            kind = UpstreamRefused if refusal.status in (401, 403, 404) else UpstreamLost
+            raise kind(f"{self.url} answered {refusal.status}: {refusal}") from None
         self._pump = asyncio.get_running_loop().create_task(self._send_all(self._client))
 
     async def _send_all(self, client: MemoryClient) -> None:
@@ -211,7 +231,8 @@ class MemoryUpstream(Generic[C]):
         async for event in self._client:
             yield event
         if not self._closed:
-            raise UpstreamLost(f"the engine in memory has ended: {self._client.failure!r}")
+            why = self._client.ending or repr(self._client.failure)
+            raise UpstreamLost(f"the engine in memory has ended: {why}")
 
     async def close(self) -> None:
         """End it; idempotent."""

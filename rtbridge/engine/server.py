@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from rtbridge.engine import text_answers, text_api
-from rtbridge.engine.connection import Connection, random_id
+from rtbridge.engine.connection import Connection, Wire, random_id
+from rtbridge.engine.faults import Fault, FaultyWire, Refusal, refuse_connection
 from rtbridge.engine.parts import EngineParts, TextReply
 from rtbridge.errors import BadRequest, Closed, PeerError, RtbridgeError
 
@@ -50,15 +52,30 @@ class _SocketWire:
             raise Closed("the client has gone") from error
 
 
+async def _end(request: web.Request, socket: web.WebSocketResponse, code: int | None) -> None:
+    """End a connection as a scripted fault does."""
+    if code is not None:
+        await socket.close(code=code)
+    elif request.transport is not None:
+        request.transport.abort()
+
+
 class Engine:
     """The routes, and the connections they hold."""
 
     def __init__(
-        self, parts: EngineParts, *, max_connections: int = 64, new_id: Callable[[str], str] = random_id
+        self,
+        parts: EngineParts,
+        *,
+        max_connections: int = 64,
+        new_id: Callable[[str], str] = random_id,
+        faults: Sequence[Fault] = (),
     ) -> None:
+        """`faults` happen to every connection."""
         self._parts = parts
         self._max = max_connections
         self._new_id = new_id
+        self._faults = faults
         self._sockets: set[web.WebSocketResponse] = set()
 
     def app(self) -> web.Application:
@@ -81,6 +98,11 @@ class Engine:
 
     # -- realtime ---------------------------------------------------------------------------------------------
     async def _realtime(self, request: web.Request) -> web.StreamResponse:
+        try:
+            refuse_connection(self._faults)
+        except Refusal as refusal:
+            headers = {"Retry-After": "1"} if refusal.status in (429, 503) else {}
+            return web.Response(status=refusal.status, text=str(refusal), headers=headers)
         # Browsers offer "realtime" and carry their key in further subprotocols; only the first is selected.
         socket = web.WebSocketResponse(
             protocols=("realtime",), compress=False, max_msg_size=MAX_FRAME_BYTES, heartbeat=HEARTBEAT_S
@@ -96,7 +118,10 @@ class Engine:
         self._sockets.add(socket)
         try:
             model = request.query.get("model") or "rtbridge-engine"
-            await Connection(_SocketWire(socket), self._parts, model=model, new_id=self._new_id).run()
+            wire: Wire = _SocketWire(socket)
+            if self._faults:
+                wire = FaultyWire(wire, self._faults, end=partial(_end, request, socket))
+            await Connection(wire, self._parts, model=model, new_id=self._new_id).run()
         except* Exception:
             log.exception("an engine connection failed")
             await socket.close(code=WSCloseCode.INTERNAL_ERROR)
@@ -211,9 +236,10 @@ async def serve(
     *,
     max_connections: int = 64,
     new_id: Callable[[str], str] = random_id,
+    faults: Sequence[Fault] = (),
 ) -> RunningEngine:
     """Listen on `host`:`port` (0 picks a free port) and return the running server. Raises OSError when it cannot."""
-    app = Engine(parts, max_connections=max_connections, new_id=new_id).app()
+    app = Engine(parts, max_connections=max_connections, new_id=new_id, faults=faults).app()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S)
     await runner.setup()
     try:
@@ -225,9 +251,11 @@ async def serve(
 
 
 @asynccontextmanager
-async def serving(parts: EngineParts, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[RunningEngine]:
-    """Serve for the length of an `async with`."""
-    running = await serve(parts, host, port)
+async def serving(
+    parts: EngineParts, host: str = "127.0.0.1", port: int = 0, *, faults: Sequence[Fault] = ()
+) -> AsyncIterator[RunningEngine]:
+    """Serve for the length of an `async with`; `faults` happen to every connection."""
+    running = await serve(parts, host, port, faults=faults)
     try:
         yield running
     finally:
