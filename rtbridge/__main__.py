@@ -21,7 +21,10 @@ from rtbridge.errors import MissingPart, RtbridgeError, SettingsError
 from rtbridge.settings import Settings, env_sample, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rtbridge.core.journal import Entry
+    from rtbridge.engine.faults import Fault
     from rtbridge.engine.parts import EngineParts
     from rtbridge.upstream.port import Upstream
     from rtbridge.upstream.text import TextModels
@@ -74,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     engine.add_argument("--port", type=int, help="port to listen on; 0 picks a free one")
     engine.add_argument(
         "--brains", type=Path, help="folder of scenario folders with offline lines (brain.toml)"
+    )
+    engine.add_argument(
+        "--faults",
+        type=Path,
+        metavar="FILE",
+        help="TOML with [[fault]] tables, for every connection to fail by",
     )
     add_log(engine)
 
@@ -240,16 +249,21 @@ def _engine(args: argparse.Namespace) -> int:
     from rtbridge.agents.scenario import default_root
 
     parts = _load_engine(settings, args.brains or settings.scenarios or default_root())
-    _run(_engine_alone(parts, args.host, settings.engine_port))
+    faults: Sequence[Fault] = ()
+    if args.faults:
+        from rtbridge.replay.read_story import load_faults
+
+        faults = load_faults(args.faults)
+    _run(_engine_alone(parts, args.host, settings.engine_port, faults))
     return 0
 
 
-async def _engine_alone(parts: EngineParts, host: str, port: int) -> None:
+async def _engine_alone(parts: EngineParts, host: str, port: int, faults: Sequence[Fault]) -> None:
     from rtbridge.engine.server import serving
     from rtbridge.server.run import cannot_bind, until_asked_to_leave
 
     try:
-        async with serving(parts, host, port) as running:
+        async with serving(parts, host, port, faults=faults) as running:
             logs.get().info("engine.started", url=running.realtime_url)
             print(f"The engine answers at {running.realtime_url}.", flush=True)
             await until_asked_to_leave()

@@ -108,17 +108,24 @@ def read_fault(after: str, do: str) -> Fault:
     """Return the fault that a story writes as `after = "response.output_audio.delta:5"`, `do = "reset"`.
 
     `do` is one of: `reset` (the connection breaks, no close frame), `close:CODE`, `stall:SECONDSs` (nothing more is
-    sent for so long), `drop` and `repeat` (of that very event, one that the server sends), `garbage` (a frame that is no JSON
-    follows it), `error:CODE` (an `error` event follows it), `fail:CODE` (the response that is active then, or the
-    next one, ends as failed), or an HTTP status, which only `after = "connect"` can have. Raises BadFault.
+    sent for so long), `drop` and `repeat` (of that very event, one that the server sends), `garbage` (a frame
+    that is no JSON follows it), `error:CODE` (an `error` event follows it), `fail:CODE` (the response that is
+    active then, or the next one, ends as failed), or an HTTP status, which only `after = "connect"` can have.
+    Raises BadFault.
     """
     found = _AFTER.fullmatch(after)
     if found is None or found[1] not in EVENTS:
-        raise BadFault("after", f'`after` is the type of an event and which one, like "response.created:2", not "{after}"')
+        raise BadFault(
+            "after",
+            f'`after` is the type of an event and which one, like "response.created:2", not "{after}"',
+        )
     name, nth = found[1], int(found[2] or 1)
     fault = _deed(name, nth, do)
     if (name == CONNECT) != (fault.deed == "refuse"):
-        raise BadFault("do", f'"{do}" cannot be done after "{after}": a status is the answer to connect, and nothing else is')
+        raise BadFault(
+            "do",
+            f'"{do}" cannot be done after "{after}": a status is the answer to connect, and nothing else is',
+        )
     if name == CONNECT and nth != 1:
         raise BadFault("after", '`after = "connect"` happens once: leave the number out')
     if fault.deed in ("drop", "repeat") and name not in SERVER_EVENTS:

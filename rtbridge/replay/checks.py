@@ -50,6 +50,7 @@ def judge(result: RunResult, seen: Seen) -> Verdict:
     notes: list[str] = []
     failures = [
         *_course(result),
+        *_ending(result),
         *(failure for turn in seen.turns for failure in _turn(turn, notes)),
         *_handoffs(result, seen),
         *_tools(result, seen),
@@ -66,6 +67,15 @@ def _course(result: RunResult) -> Iterator[Failure]:
     done = {played.turn.id for played in result.played}
     left = next((turn for turn in result.story.turns if turn.id not in done), None)
     yield Failure(left.id if left else None, "start", result.stuck)
+
+
+def _ending(result: RunResult) -> Iterator[Failure]:
+    if (pattern := result.story.expect.ended) is None:
+        return
+    reasons = [str(entry.fields["reason"]) for entry in result.journal if entry.event == "call.closed"]
+    reason = reasons[0] if reasons else result.reason
+    if not _found(pattern, reason):
+        yield Failure(None, "ended", f'expected the call to end with /{pattern}/; it ended with "{reason}"')
 
 
 def _turn(turn: SeenTurn, notes: list[str]) -> Iterator[Failure]:

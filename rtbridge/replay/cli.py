@@ -128,7 +128,13 @@ def _read(args: argparse.Namespace, settings: Settings) -> tuple[list[Story], Ma
     problems: list[str] = []
     for file in _files(args.paths, problems):
         try:
-            stories.append(load_story(file, graphs))
+            story = load_story(file, graphs)
+            if story.faults and args.wire:
+                raise StoryError(
+                    f"{file}: its faults happen on the virtual road only: leave --wire out, or give the bridge an "
+                    "upstream that fails (`rtbridge engine --faults FILE`)"
+                )
+            stories.append(story)
         except StoryError as error:
             problems.append(str(error))
     if problems:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from rtbridge.engine.faults import EVENTS, MAX_FAULTS, BadFault, Fault, read_fault
 from rtbridge.replay.sound import BadSound, Sound, read_sound, speak
 from rtbridge.replay.story import (
     DEFAULT_DELAY_MS,
@@ -45,6 +46,37 @@ def load_story(file: Path, graphs: Graphs | None = None) -> Story:
     return story
 
 
+def load_faults(file: Path) -> tuple[Fault, ...]:
+    """Read the `[[fault]]` tables of a file that holds nothing else. Raises StoryError as `load_story` does."""
+    table = read_toml(file, "a file of faults")
+    faults = _faults(table)
+    table.finish()
+    table.problems.raise_if_any()
+    return faults
+
+
+def _faults(top: Table) -> tuple[Fault, ...]:
+    tables = top.tables("fault", "a fault")
+    if len(tables) > MAX_FAULTS:
+        top.add("fault", f"{len(tables)} faults; at most {MAX_FAULTS} make a story")
+    found: list[Fault] = []
+    for table in tables:
+        after, do = table.text("after"), table.text("do")
+        for key in ("after", "do"):
+            if key not in table:
+                table.add(None, f"a fault has `{key}`")
+        if after is not None and do is not None:
+            try:
+                found.append(read_fault(after, do))
+            except BadFault as error:
+                known = (
+                    suggest(after.partition(":")[0], EVENTS, near_only=True) if error.key == "after" else ""
+                )
+                table.add(error.key, f"{error}{known}")
+        table.finish()
+    return tuple(found)
+
+
 class _Reader:
     def __init__(self, file: Path, table: Table, graphs: Graphs | None) -> None:
         self.file = file
@@ -66,7 +98,6 @@ class _Reader:
                 media.add("codec", f'codec "{codec}" is not yet supported; write codec = "opus"')
             media.later("net")
             media.finish()
-        table.later("fault")
         expect = self._call_expect()
         turns = self._turns(expect)
         story = Story(
@@ -77,6 +108,7 @@ class _Reader:
             turns=turns,
             expect=expect,
             budget=self._budget(),
+            faults=_faults(table),
         )
         table.finish()
         return story
@@ -228,9 +260,10 @@ class _Reader:
         if "tools" in expect:
             tools = tuple(self._tool(table) for table in expect.tables("tools", "an expected tool"))
         said = tuple(self._said(table) for table in expect.tables("transcript", "an expected transcript"))
+        ended = self._pattern(expect, "ended")
         expect.later("guardrail", "effects")
         expect.finish()
-        return CallExpect(handoffs=handoffs, tools=tools, transcript=said)
+        return CallExpect(handoffs=handoffs, tools=tools, transcript=said, ended=ended)
 
     def _tool(self, table: Table) -> ToolExpect:
         name = table.text("name")

@@ -105,7 +105,9 @@ async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: 
     caller = ReplayCaller(script)
     new_id = CountingIds()
     capabilities = Capabilities(is_engine=True, word_times=True)
-    upstream = TappedUpstream(MemoryUpstream(parts, capabilities=capabilities, new_id=new_id))
+    upstream = TappedUpstream(
+        MemoryUpstream(parts, capabilities=capabilities, new_id=new_id, faults=story.faults)
+    )
     entries: list[Logged] = []
 
     def record(_call_id: str, at_ms: int, entry: journal.Entry) -> None:

@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from rtbridge.engine.faults import Fault
 from rtbridge.replay.sound import Sound
 
 DEFAULT_DELAY_MS: Final = 300
@@ -86,6 +87,7 @@ class CallExpect:
     handoffs: tuple[str, ...] | None = None
     tools: tuple[ToolExpect, ...] | None = None
     transcript: tuple[TranscriptExpect, ...] = ()
+    ended: str | None = None  # a pattern found in the reason of the call's end
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +111,4 @@ class Story:
     turns: tuple[Turn, ...]
     expect: CallExpect
     budget: Budget
+    faults: tuple[Fault, ...] = ()  # of the upstream; virtual road only

@@ -178,12 +178,14 @@ def read_toml(file: Path, what: str) -> Table:
     return Table(data, (), Problems(file, toml_lines.lines_of(text)), what)
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean `x`?" for the nearest known name, else the list of what there is."""
+def suggest(name: str, known: Iterable[str], *, near_only: bool = False) -> str:
+    """Return "; did you mean `x`?" for the nearest known name, else the list of what there is, or nothing."""
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f"; did you mean `{near[0]}`?"
+    if near_only:
+        return ""
     return f"; there is {', '.join(f'`{n}`' for n in names)}" if names else ""
 
 

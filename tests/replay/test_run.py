@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from replay_rig import failures, story
 from rtbridge.core import pcm
+from rtbridge.engine.faults import read_fault
 from rtbridge.engine.parts import Act, Call, EngineParts, Say, Turn
 from rtbridge.errors import ReplayError
 from rtbridge.replay import story as tale
@@ -94,6 +96,42 @@ def test_times_of_the_journal_are_those_of_the_recording(tmp_path: Path) -> None
         if turn.journal is not None and turn.answer_at_ms is not None:
             ended = next(e for e in result.journal if e.event == "turn.ended" and e.fields == turn.journal)
             assert abs(ended.at_ms - turn.answer_at_ms) <= pcm.FRAME_MS
+
+
+def failing(after: str, do: str, ended: str) -> Story:
+    told = story(say("order", "hello there"), expect=CallExpect(ended=ended))
+    return replace(told, faults=(read_fault(after, do),))
+
+
+@pytest.mark.parametrize(
+    ("after", "do", "ended"),
+    [
+        ("response.output_audio.delta:2", "reset", "1006"),
+        ("input_audio_buffer.committed", "close:1001", "close code 1001"),
+        ("connect", "429", "answered 429"),
+    ],
+)
+def test_a_call_whose_upstream_is_lost_ends_with_the_reason(
+    tmp_path: Path, after: str, do: str, ended: str
+) -> None:
+    first = run(tmp_path, failing(after, do, ended))
+    assert [
+        failure for failure in failures(first) if "ended" in failure and "before turn" not in failure
+    ] == []
+    assert run(tmp_path, failing(after, do, ended)).journal == first.journal
+
+
+def test_another_end_than_the_expected_one_is_a_failure_that_names_both(tmp_path: Path) -> None:
+    wrong = story(say("order", "hello there"), expect=CallExpect(ended="1006"))
+    (failure,) = failures(run(tmp_path, wrong))
+    assert failure == 'expected the call to end with /1006/; it ended with "the caller hung up"'
+
+
+def test_a_stalled_upstream_makes_a_late_answer_and_nothing_worse(tmp_path: Path) -> None:
+    told = story(say("order", "hello there", respond_within_ms=700, heard="A7 is on its way"))
+    late = replace(told, faults=(read_fault("response.done:2", "stall:3s"),))
+    (failure,) = failures(run(tmp_path, late))
+    assert "expected an answer within 700 ms" in failure
 
 
 def test_a_wrong_expectation_names_turn_expectation_and_what_was_heard(tmp_path: Path) -> None:
