@@ -28,7 +28,9 @@ MAY: dict[str, set[str]] = {
     "replay": {"switchboard", "session", "rtc", "upstream", "agents", "core", "engine"} | SHELL,
     "bench": {"replay", "switchboard", "session", "rtc", "upstream", "agents", "core", "engine"} | SHELL,
     "doctor": {"server", "switchboard", "session", "rtc", "upstream", "agents", "core", "engine"} | SHELL,
+    "serving": {"server", "switchboard", "session", "rtc", "upstream", "agents", "core", "engine"} | SHELL,
     "__main__": {
+        "serving",
         "server",
         "replay",
         "bench",
