@@ -92,6 +92,11 @@ class Call {
     );
   }
 
+  /** Have another agent take over; `event_id` is what an `error` about it would name. */
+  switchTo(agent, event_id) {
+    return this.send({ type: "rtbridge.agent.switch", event_id, agent });
+  }
+
   /** Silence the microphone without leaving the call, or open it again. */
   mute(muted) {
     for (const track of this.#microphone?.getAudioTracks() ?? []) track.enabled = !muted;

@@ -121,6 +121,17 @@ test("a typed message becomes an item and a request for an answer", async () => 
   assert.equal(respond.type, "response.create");
 });
 
+test("a switch names the agent and what an error about it shall name", async () => {
+  const { call, log, open } = fakeBrowser();
+  await call.open();
+  assert.equal(call.switchTo("haikuWriter", "switch_0"), false);
+  open();
+  assert.equal(call.switchTo("haikuWriter", "switch_1"), true);
+  assert.deepEqual(log.peers[0].channel.sent.map((text) => JSON.parse(text)).at(-1), {
+    type: "rtbridge.agent.switch", event_id: "switch_1", agent: "haikuWriter",
+  });
+});
+
 test("hanging up deletes the call once, with keepalive, and lets the microphone go", async () => {
   const { call, log, last, deletes } = fakeBrowser();
   await call.open();

@@ -17,6 +17,7 @@ let state = initial();
 let call = null;
 let listing = null; // the last answer of /v1/scenarios
 let drawn = 0;
+let switches = 0; // numbers the wishes for another agent
 const ears = { context: null, mic: null, agent: null, frame: 0 };
 
 function dispatch(event) {
@@ -114,6 +115,13 @@ function pick(event) {
   history.replaceState(null, "", `?${query}${location.hash}`);
 }
 
+function switchTo(agent) {
+  const event_id = `switch_${++switches}`;
+  dispatch({ type: "page.switching", agent, event_id });
+  if (call?.switchTo(agent, event_id)) return;
+  dispatch({ type: "error", error: { event_id, message: "Not switched: there is no channel to the server." } });
+}
+
 // -- what people do -----------------------------------------------------------------------------------------
 dom.connect.addEventListener("click", async () => {
   if (call) return call.hangUp();
@@ -121,7 +129,11 @@ dom.connect.addEventListener("click", async () => {
   if (state.scenarios.length && !call) connect();
 });
 dom.scenario.addEventListener("change", () => pick({ scenario: dom.scenario.value }));
-dom["agent-pick"].addEventListener("change", () => pick({ scenario: state.scenario, agent: dom["agent-pick"].value }));
+dom["agent-pick"].addEventListener("change", () => {
+  const agent = dom["agent-pick"].value;
+  if (state.phase === "live") switchTo(agent);
+  else pick({ scenario: state.scenario, agent });
+});
 dom.pickers.addEventListener("submit", (event) => event.preventDefault());
 dom.composer.addEventListener("submit", (event) => {
   event.preventDefault();

@@ -21,6 +21,7 @@ export function initial() {
     scenario: null, // picked
     pick: null, // name of the agent picked to begin with
     agent: null, // who speaks now
+    switching: null, // {agent, event_id}: who was picked during the call and has not taken over yet
     demo: false,
     entries: [], // {key, kind: message | tool | handoff | notice, …}
     dropped: 0,
@@ -40,6 +41,11 @@ export function reduce(state, event) {
 /** The scenario picked, or null. */
 export function picked(state) {
   return state.scenarios.find((one) => one.id === state.scenario) ?? null;
+}
+
+/** The agent that the picker shows: in a call who speaks or is to, else who is to begin. */
+export function pickedAgent(state) {
+  return state.phase === "live" ? state.switching?.agent ?? state.agent : state.pick;
 }
 
 /** How the state line reads: `{name, words, hint}`; `name` is for programs, `words` and `hint` for people. */
@@ -120,7 +126,7 @@ function over(state) {
     if (now.guardrail?.state !== "pending") return now; // a verdict that did not come is none
     return { ...now, guardrail: { ...now.guardrail, state: "unchecked", rationale: "The call ended first." } };
   });
-  return { ...state, phase: "ended", step: null, path: true, entries };
+  return { ...state, phase: "ended", step: null, path: true, switching: null, entries };
 }
 
 const elsewhere = (message) => tellProblem({ kind: "unknown_choice", message });
@@ -151,6 +157,10 @@ const RULES = {
     const pick = chosen.agents.some((one) => one.name === agent) ? agent : chosen.start;
     return { ...state, scenario, pick, agent: pick, problem: null };
   },
+  "page.switching": (state, { agent, event_id }) => {
+    const known = picked(state)?.agents.some((one) => one.name === agent);
+    return known && state.phase === "live" ? { ...state, switching: { agent, event_id } } : state;
+  },
   "page.connecting": (state, { step }) => {
     if (state.phase === "connecting") return { ...state, step };
     const { scenarios, scenario, pick, demo, count } = state; // of the call before, nothing else stays
@@ -171,7 +181,11 @@ const RULES = {
     const names = Array.isArray(ignored) && ignored.length ? ` (${ignored.join(", ")})` : "";
     return note(state, "info", `${clip(text)}${names}`);
   },
-  error: (state, { error }) => note(state, "error", error?.message || error?.code || "The server told of an error."),
+  error: (state, { error }) => {
+    const refused = state.switching !== null && error?.event_id === state.switching.event_id;
+    const now = refused ? { ...state, switching: null } : state;
+    return note(now, "error", error?.message || error?.code || "The server told of an error.");
+  },
 
   // whose turn
   "rtbridge.turn.changed": (state, { to }) => (TURNS.has(to) ? { ...live(state), ruled: true, turn: to } : state),
@@ -246,8 +260,11 @@ const RULES = {
   "rtbridge.agent.handed_off": (state, { from, to, took_ms }) => {
     if (!isId(to)) return state;
     const entry = { kind: "handoff", from: clip(from), to, took_ms: ms(took_ms) };
-    return appendBefore({ ...state, agent: to }, entry, (other) => other.kind === "message" && other.agent === to);
+    const switching = state.switching?.agent === to ? null : state.switching;
+    return appendBefore({ ...state, agent: to, switching }, entry, (other) => other.kind === "message" && other.agent === to);
   },
+  "rtbridge.agent.switch_failed": (state, { why }) =>
+    note({ ...state, switching: null }, "error", `Not switched: ${clip(why)}.`),
   // The new agent's first words are often there before the old one has fallen silent and the handoff is told.
   "rtbridge.item.begun": (state, { item_id, agent }) =>
     isId(agent) ? amend(state, item_id, "assistant", () => ({ agent })) : state,

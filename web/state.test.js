@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_ENTRIES, MAX_TEXT, said } from "./entries.js";
-import { initial, reduce, stateLine } from "./state.js";
+import { initial, pickedAgent, reduce, stateLine } from "./state.js";
 
 const LISTED = {
   type: "page.listed", demo: false,
@@ -176,6 +176,29 @@ test("nothing can be picked during a call", () => {
   const state = live();
   assert.equal(reduce(state, { type: "page.picked", scenario: "simple_handoff", agent: "haikuWriter" }), state);
   assert.equal(reduce(ready(), { type: "page.picked", scenario: "simple_handoff", agent: "haikuWriter" }).agent, "haikuWriter");
+});
+
+test("an agent picked during a call is shown at once and speaks when the server says so", () => {
+  const wish = { type: "page.switching", agent: "haikuWriter", event_id: "switch_1" };
+  const asked = run([wish], live());
+  assert.deepEqual([pickedAgent(asked), asked.agent], ["haikuWriter", "greeter"]);
+  const over = run([{ type: "rtbridge.agent.handed_off", from: "greeter", to: "haikuWriter", took_ms: 12 }], asked);
+  assert.deepEqual([pickedAgent(over), over.agent, over.switching], ["haikuWriter", "haikuWriter", null]);
+  assert.equal(over.entries.at(-1).kind, "handoff");
+  assert.equal(over.pick, "greeter"); // the next call starts where it was to start
+  assert.equal(run([wish], ready()).switching, null);
+  assert.equal(run([{ ...wish, agent: "nobody" }], live()).switching, null);
+});
+
+test("a switch that is refused or fails goes back to who speaks, with words", () => {
+  const asked = () => run([{ type: "page.switching", agent: "haikuWriter", event_id: "switch_1" }], live());
+  const error = (event_id) => ({ type: "error", error: { event_id, code: "too_many_handoffs", message: "4 handoffs are the most" } });
+  const refused = run([error("switch_1")], asked());
+  assert.deepEqual([pickedAgent(refused), refused.entries.at(-1).text], ["greeter", "4 handoffs are the most"]);
+  assert.equal(pickedAgent(run([error("another")], asked())), "haikuWriter");
+  const failed = run([{ type: "rtbridge.agent.switch_failed", to: "haikuWriter", why: "its session could not be made" }], asked());
+  assert.deepEqual([pickedAgent(failed), failed.entries.at(-1).text], ["greeter", "Not switched: its session could not be made."]);
+  assert.equal(run([{ type: "page.ended", reason: "hangup" }], asked()).switching, null);
 });
 
 test("errors and notices of the server are entries, in its words", () => {

@@ -2,7 +2,7 @@
 // up to date. It changes only what changed (state is immutable, so `===` tells), decides nothing, and writes text
 // as text: no string ever becomes HTML. How one entry of the transcript looks is in entry-view.js.
 import { entryView } from "./entry-view.js";
-import { picked, stateLine } from "./state.js";
+import { picked, pickedAgent, stateLine } from "./state.js";
 
 export { initial, reduce } from "./state.js";
 
@@ -11,7 +11,7 @@ const NEAR_PX = 96; // a reader this close to the end is following it
 /** Find the page's elements. */
 export function mount(document) {
   const names = [
-    "demo", "pickers", "scenario", "agent-pick", "stage", "orb", "state", "agent", "mic-level", "agent-level",
+    "demo", "pickers", "scenario", "agent-pick", "agent-label", "stage", "orb", "state", "agent", "mic-level", "agent-level",
     "connect", "problem", "scroll", "empty", "dropped", "transcript", "newest", "composer", "words", "send", "sound",
   ];
   const dom = { document, views: new Map(), shown: null };
@@ -35,8 +35,10 @@ export function render(state, dom) {
   text(dom.agent, state.agent ?? "");
   dom.demo.hidden = !state.demo;
 
-  if (changed("scenarios", "scenario", "pick")) options(state, dom);
-  dom.scenario.disabled = dom["agent-pick"].disabled = inCall || !state.scenarios.length;
+  if (changed("scenarios", "scenario", "pick", "phase", "agent", "switching")) options(state, dom);
+  dom.scenario.disabled = inCall || !state.scenarios.length;
+  dom["agent-pick"].disabled = state.phase === "connecting" || !state.scenarios.length;
+  text(dom["agent-label"], state.phase === "live" ? "Talk to" : "Start with");
 
   text(dom.connect, state.phase === "connecting" ? "Cancel" : state.phase === "live" ? "Disconnect" : "Connect");
   dom.connect.className = inCall ? "quiet" : "primary";
@@ -123,7 +125,7 @@ function options(state, dom) {
     if (value !== null) select.value = value;
   };
   fill(dom.scenario, state.scenarios.map(({ id, title }) => [id, title || id]), state.scenario);
-  fill(dom["agent-pick"], (picked(state)?.agents ?? []).map(({ name }) => [name, name]), state.pick);
+  fill(dom["agent-pick"], (picked(state)?.agents ?? []).map(({ name }) => [name, name]), pickedAgent(state));
 }
 
 function set(element, name, value) {

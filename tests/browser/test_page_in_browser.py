@@ -133,6 +133,24 @@ def test_a_link_picks_scenario_and_agent_and_picking_changes_the_link(serve: Ser
     expect(page).to_have_url(f"{ORIGIN}/?scenario=other&agent=only")
 
 
+def test_the_agent_is_switched_from_the_page_and_a_refusal_goes_back_with_words(serve: Serve) -> None:
+    page = serve()
+    _open_call(page)
+    picker = page.get_by_label("Talk to")
+    expect(picker).to_have_value("greeter")
+    picker.select_option("haikuWriter")
+    (sent,) = page.evaluate("rig.sent")
+    assert (sent["type"], sent["agent"]) == ("rtbridge.agent.switch", "haikuWriter")
+    error = {"code": "too_many_handoffs", "message": "4 handoffs are the most", "event_id": sent["event_id"]}
+    _tell(page, {"type": "error", "error": error})
+    expect(picker).to_have_value("greeter")
+    expect(page.get_by_text("4 handoffs are the most")).to_be_visible()
+    picker.select_option("haikuWriter")
+    _tell(page, {"type": "rtbridge.agent.handed_off", "from": "greeter", "to": "haikuWriter", "took_ms": 9})
+    expect(page.locator("#agent")).to_have_text("haikuWriter")
+    expect(picker).to_have_value("haikuWriter")
+
+
 def test_a_call_goes_from_connect_to_disconnect_by_keyboard_alone(serve: Serve) -> None:
     requests: list[str] = []
     page = serve(requests=requests)
