@@ -33,12 +33,13 @@ def turn(
     delay_ms: int = 300,
     ms: int = 400,
     typed: str | None = None,
+    switch: str | None = None,
     is_noise: bool = False,
     expect: TurnExpect | None = None,
 ) -> Turn:
-    sound = None if typed else Sound(turn_id, tone(ms, hz=500))
+    sound = None if typed or switch else Sound(turn_id, tone(ms, hz=500))
     start = Start(after, delay_ms)
-    return Turn(turn_id, 1, sound, typed, is_noise, start, expect or TurnExpect())
+    return Turn(turn_id, 1, sound, typed, is_noise, start, expect or TurnExpect(), switch)
 
 
 def story(*turns: Turn, expect: CallExpect | None = None, budget: Budget | None = None) -> Story:

@@ -234,8 +234,7 @@ def _line(item: Heard) -> str:
 
 
 def _source(turn: SeenTurn) -> str:
-    source = turn.played.turn
-    return f'"{source.typed}"' if source.sound is None else f'"{source.sound.label}"'
+    return f'"{turn.played.turn.label}"'
 
 
 def _found(pattern: str, text: str) -> bool:

@@ -29,7 +29,7 @@ from rtbridge.replay.story import (
 from rtbridge.replay.tables import Table, read_toml, suggest
 
 MAX_TURNS: Final = 200
-SOURCES: Final = ("say", "text", "noise", "type")
+SOURCES: Final = ("say", "text", "noise", "type", "switch")
 
 Graphs = Mapping[str, Sequence[str]]
 """The agents of each scenario there is, by scenario id."""
@@ -155,13 +155,16 @@ class _Reader:
         line = table.problems.line(table.path)
         turn_id = table.text("id") or f"turn {n + 1}"
         named = [key for key in SOURCES if key in table]
-        sound = typed = None
+        sound = typed = switch = None
         for key in SOURCES:
             value = table.text(key)
             if value is None:
                 continue
             if key == "type":
                 typed = value
+            elif key == "switch":
+                switch = value
+                self._agent_exists(table, key, value)
             else:
                 sound = self._sound(table, key, value)
         table.later("press")
@@ -170,7 +173,8 @@ class _Reader:
             table.add(None, f'turn "{turn_id}" has {there} to do: give it one of {", ".join(SOURCES)}')
         is_noise = "noise" in named
         start = self._start(table)
-        turn = Turn(turn_id, line, sound, typed, is_noise, start, self._turn_expect(table, start, is_noise))
+        expect = self._turn_expect(table, start, is_noise, switch is not None)
+        turn = Turn(turn_id, line, sound, typed, is_noise, start, expect, switch)
         table.finish()
         return turn
 
@@ -221,7 +225,7 @@ class _Reader:
             DEFAULT_DELAY_MS if delay_ms is None else delay_ms,
         )
 
-    def _turn_expect(self, table: Table, start: Start, is_noise: bool) -> TurnExpect:
+    def _turn_expect(self, table: Table, start: Start, is_noise: bool, is_switch: bool) -> TurnExpect:
         expect = table.table("expect", "`expect` of a turn")
         if expect is None:
             return TurnExpect()
@@ -243,6 +247,10 @@ class _Reader:
                     key,
                     f"`{key}` can never come true: nobody is interrupted by a turn after "
                     f"{start.after.value}; start it after agent_speech_start",
+                )
+            elif key in expect and is_switch:
+                expect.add(
+                    key, f"`{key}` is about callers who interrupt: at a switch the next agent speaks at once"
                 )
         if found.unheard_in_context is True:
             expect.add("unheard_in_context", "write false: what nobody heard must not stay in the context")

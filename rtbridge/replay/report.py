@@ -21,6 +21,7 @@ from rtbridge.replay.checks import Failure, Verdict
 from rtbridge.replay.evidence import Seen, SeenTurn
 from rtbridge.replay.metrics import metrics
 from rtbridge.replay.result import RunResult
+from rtbridge.replay.story import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,19 @@ def turns(report: Report) -> dict[str, Any]:
     }
 
 
+def _doing(source: Turn) -> str:
+    if source.switch is not None:
+        return "switched"
+    return "typed" if source.sound is None else "noise" if source.is_noise else "said"
+
+
 def _turn(turn: SeenTurn, verdict: Verdict) -> dict[str, Any]:
     played = turn.played
     source = played.turn
     return {
         "id": source.id,
         "line": source.line,
-        "typed" if source.sound is None else "noise" if source.is_noise else "said": (
-            source.typed if source.sound is None else source.sound.label
-        ),
+        _doing(source): source.switch or source.label,
         "speech_start_ms": _ms(played.speech_start),
         "speech_end_ms": _ms(played.speech_end),
         "respond_ms": turn.respond_ms,

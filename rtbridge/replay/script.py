@@ -179,7 +179,10 @@ class Script:
         now = self._now
         if turn.sound is None:
             self._playing = Played(turn, now, now, now, now)
-            self._type(turn.typed or "")
+            if turn.switch is None:
+                self._type(turn.typed or "")
+            else:
+                self.outbox.append(json.dumps({"type": "rtbridge.agent.switch", "agent": turn.switch}))
             self._turn_over()
             return
         span = audible_span(turn.sound.pcm)

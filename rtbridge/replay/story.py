@@ -2,7 +2,13 @@
 
 A turn begins at an anchor in HEARD audio: `call_start` (the first sample heard), `agent_speech_start` and
 `agent_speech_end` (of what is heard after the caller's turn before), `turn_end` (the end of the caller's turn
-before) and `handoff` (the first sound heard of an agent that was handed to). `read_story.py` makes stories.
+before) and `handoff` (the first sound heard of an agent that was handed to). What a turn does is one of
+
+    say     a file of audio            noise   a file of audio that asks for no answer
+    text    words, spoken by a voice   type    words, typed at the page
+    switch  another agent is picked at the page (event rtbridge.agent.switch): it takes over and speaks
+
+`read_story.py` makes stories.
 """
 
 from __future__ import annotations
@@ -52,7 +58,7 @@ class TurnExpect:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing that the caller does. Exactly one of `sound` and `typed` is there."""
+    """One thing that the caller does. Exactly one of `sound`, `typed` and `switch` is there."""
 
     id: str
     line: int  # where the story has it
@@ -61,6 +67,14 @@ class Turn:
     is_noise: bool  # a sound that asks for no answer
     start: Start
     expect: TurnExpect
+    switch: str | None = None  # the agent that is picked at the page
+
+    @property
+    def label(self) -> str:
+        """Return what is done, in a few words."""
+        if self.switch is not None:
+            return f"switch to {self.switch}"
+        return self.typed or "" if self.sound is None else self.sound.label
 
 
 @dataclass(frozen=True, slots=True)

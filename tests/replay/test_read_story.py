@@ -13,7 +13,6 @@ from rtbridge.errors import StoryError
 from rtbridge.replay.read_story import load_story
 from rtbridge.replay.story import Anchor, Start, Story
 from rtbridge.replay.tables import MAX_BYTES
-from rtbridge.replay.toml_lines import lines_of
 
 GRAPHS = {"simple_handoff": ("greeter", "haikuWriter"), "chat_supervisor": ("chatAgent",)}
 
@@ -156,15 +155,20 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
         (
             'say = "audio/tone.wav"',
             'say = "audio/tone.wav"\ntype = "hi"',
-            '7: turn "yes" has `say` and `type` to do: give it one of say, text, noise, type',
+            '7: turn "yes" has `say` and `type` to do: give it one of say, text, noise, type, switch',
         ),
         (
             'say = "audio/tone.wav"',
             "",
-            '7: turn "yes" has nothing to do: give it one of say, text, noise, type',
+            '7: turn "yes" has nothing to do: give it one of say, text, noise, type, switch',
         ),
         ('say = "audio/tone.wav"', 'press = "12#"', "9: `press` in a turn is not yet supported; take it out"),
         ('type = "snow"', 'type = "  "', "14: `type` is empty"),
+        (
+            'type = "snow"',
+            'switch = "haikuwriter"',
+            '14: no agent "haikuwriter" in this scenario; did you mean `haikuWriter`?',
+        ),
         ('id = "cut"', 'id = "yes"', '13: a second turn with the id "yes"'),
         (
             'scenario = "simple_handoff"',
@@ -269,6 +273,16 @@ def test_an_interruption_that_can_never_come_is_refused(tmp_path: Path) -> None:
     ]
 
 
+def test_a_switch_interrupts_nobody_who_falls_silent(tmp_path: Path) -> None:
+    told = "is about callers who interrupt: at a switch the next agent speaks at once"
+    problems = problems_of(tmp_path, GOOD.replace('type = "snow"', 'switch = "haikuWriter"'))
+    assert [problem.split("`")[1] for problem in problems if problem.endswith(told)] == [
+        "stop_within_ms",
+        "truncate_error_ms",
+        "unheard_in_context",
+    ]
+
+
 def test_a_spoken_turn_cannot_be_expected_to_be_ignored(tmp_path: Path) -> None:
     text = edited('heard = "topic"', "ignore = true")
     assert problems_of(tmp_path, text) == ["11: only a `noise` can be ignored: this turn says something"]
@@ -363,35 +377,3 @@ def test_without_a_synthesiser_the_refusal_says_what_to_install(
     assert problems_of(tmp_path, edited('say = "audio/tone.wav"', 'text = "hello"')) == [
         '9: `text` "hello": text is spoken by one of flite, espeak-ng: install one, or say a WAV file instead'
     ]
-
-
-def test_lines_are_found_in_every_shape_of_toml() -> None:
-    text = '''a = 1
-b.c = """
-x = 9
-[y]
-"""  # [z]
-"q.r" = [ # first
-  {k = 1, "l m" = ']'},
-
-  {k = [2,
-        3]},
-]
-[t.u]
-v = {w = {x = "}"}}
-[[s]]
-[[s.n]]
-d = 1979-05-27T07:32:00Z
-[[s]]
-e = true
-'''
-    lines = lines_of(text)
-    assert lines["b", "c"] == 2
-    assert lines["q.r",] == 6
-    assert lines["q.r", 0, "l m"] == 7
-    assert lines["q.r", 1, "k", 1] == 10
-    assert lines["t", "u"] == 12
-    assert lines["t", "u", "v", "w", "x"] == 13
-    assert lines["s", 0] == 14
-    assert lines["s", 0, "n", 0, "d"] == 16
-    assert lines["s", 1, "e"] == 18

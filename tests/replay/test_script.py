@@ -67,6 +67,18 @@ def test_a_typed_turn_goes_out_as_an_item_and_a_request_for_an_answer() -> None:
     assert script.played[0].speech_end == script.played[0].start == pcm.samples_of_ms(500)
 
 
+def test_a_switch_is_one_moment_and_asks_for_the_agent_on_the_data_channel() -> None:
+    script = Script(story(turn("pick", switch="poet", delay_ms=300), turn("next", after=Anchor.HANDOFF)))
+    run(script, Agent([(100, 200), (2500, 3000)]), ms=2300)
+    (event,) = [json.loads(text) for text in script.outbox]
+    assert event == {"type": "rtbridge.agent.switch", "agent": "poet"}
+    assert script.played[0].speech_end == script.played[0].start
+    assert bursts_of(bytes(script.said)) == ()
+    script.message('{"type": "rtbridge.agent.handed_off", "from": "greeter", "to": "poet", "took_ms": 9}')
+    run(script, Agent([(200, 700)]), ms=2000)
+    assert [played.turn.label for played in script.played] == ["switch to poet", "next"]
+
+
 def test_a_noise_is_no_turn_that_could_be_answered() -> None:
     noise = turn("cough", after=Anchor.AGENT_SPEECH_START, delay_ms=500, ms=200, is_noise=True)
     after = turn("after", after=Anchor.AGENT_SPEECH_END, delay_ms=1500)
