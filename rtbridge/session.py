@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from types import MappingProxyType
 from typing import Any
 
-from rtbridge.agents.effect_book import book_at
+from rtbridge.agents.effect_book import EffectBook, book_at
 from rtbridge.agents.moderator import Moderator
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import asks, journal
@@ -59,8 +59,12 @@ class Session:
         new_id: NewId,
         text_model: TextModels | None = None,
         wish: Mapping[str, Any] = MappingProxyType({}),
+        effects: EffectBook | None = None,
     ) -> None:
-        """`wish` is the session that the caller's side asked for with its offer: its first session.update."""
+        """`wish` is the session that the caller's side asked for with its offer: its first session.update.
+
+        `effects` is the book of the calls that this one is among; without it, the one of the settings.
+        """
         loop = asyncio.get_running_loop()
         self._time = loop.time
         self._opened_s = self._time()
@@ -88,7 +92,7 @@ class Session:
         of_call: dict[str, Any] = {
             "transcript": self._transcript,
             "note": self._note,
-            "effects": book_at(settings.effects_path),
+            "effects": book_at(settings.effects_path) if effects is None else effects,
             "moderation_model": settings.moderation_model,
             "supervisor_model": settings.supervisor_model,
             "supervisor_timeout_s": settings.supervisor_timeout_s,

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import structlog
 
+from rtbridge.agents.effect_book import book_at
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core.leg import CallerLeg
 from rtbridge.errors import NotFound, TooManyRequests, Unavailable
@@ -79,6 +80,7 @@ class Switchboard:
         self._dial = dial
         self._record = record
         self._text_model = text_model
+        self._effects = book_at(settings.effects_path)  # one for all calls: a customer may call again
         self._running: dict[str, _Running] = {}
         self._places: Counter[str] = Counter()  # by principal
         self._draining = False
@@ -96,7 +98,10 @@ class Switchboard:
         self._draining = True
         for running in list(self._running.values()):
             running.session.hangup("the server is stopping")
-        await self._group.__aexit__(kind, error, trace)
+        try:
+            await self._group.__aexit__(kind, error, trace)
+        finally:
+            await self._effects.close()
 
     @property
     def live(self) -> int:
@@ -169,6 +174,7 @@ class Switchboard:
             new_id=random_id,
             text_model=self._text_model,
             wish=wish,
+            effects=self._effects,
         )
         reservation.take()
         self._running[call_id] = _Running(session, leg)

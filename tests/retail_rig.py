@@ -13,10 +13,11 @@ from agents.tool_context import ToolContext
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
 from agents import Usage
+from rtbridge.agents.effect_book import EffectBook
 from rtbridge.agents.scenario import Scenario, default_root
 
 FOLDER = default_root() / "customer_service_retail"
-PHONE = "(206) 555-0123"
+PHONE, OTHER = "(206) 555-0123", "(206) 555-0199"
 IDENTITY = {
     "phone_number": PHONE,
     "date_of_birth": "1990-05-01",
@@ -28,6 +29,7 @@ SAVE = {"phone_number": PHONE, "new_address": ADDRESS}
 OFFER = {"phone": PHONE, "offer_id": "a-592", "user_response": "DECLINED"}
 CHECK = {"userDesiredAction": "return the snowboard", "question": "It delaminated."}
 POLICY = {"region": "US", "itemCategory": "snowboard"}
+WISH = "I'd like to return my snowboard."
 DELAMINATED = "It delaminated after three runs and the edge came off."
 HEARD = [
     ("authentication", "I have two zero six, five five five, zero one two three. Is that right?"),
@@ -41,6 +43,7 @@ HEARD = [
     ("authentication", "At Snowy Peak Boards, the people who ride with us"),
     ("user", "No thanks."),
 ]
+HEARD_OTHER = [(who, line.replace("zero one two three", "zero one nine nine")) for who, line in HEARD]
 
 
 class Thinker(Model):
@@ -69,13 +72,20 @@ class Thinker(Model):
 class Desk:
     """One call's context, and its tools called as the SDK calls them."""
 
-    def __init__(self, scenario: Scenario, *heard: tuple[str, str], model: Model | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *heard: tuple[str, str],
+        model: Model | None = None,
+        book: EffectBook | None = None,
+        call_id: str = "rtc_1",
+    ) -> None:
         self.scenario = scenario
         self.heard = list(heard)
-        of_call: dict[str, Any] = {"transcript": lambda: self.heard}
+        of_call: dict[str, Any] = {"transcript": lambda: self.heard, "effects": book or EffectBook()}
         if model is not None:
             of_call["text_model"] = lambda _name: model
-        self.context = scenario.new_context(call_id="rtc_1", **of_call)
+        self.context = scenario.new_context(call_id=call_id, **of_call)
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
         tools = [tool for agent in self.scenario.agents.values() for tool in agent.tools if tool.name == name]

@@ -109,6 +109,7 @@ class CallRig:
         is_engine: bool = True,
         text_model: Callable[[str], Model] | None = None,
         wish: Mapping[str, Any] = MappingProxyType({}),
+        settings: Settings | None = None,
         **parts: Any,
     ) -> None:
         ids = numbered_ids()
@@ -125,7 +126,7 @@ class CallRig:
             agent=agent or scenario.start,
             leg=self.leg,
             upstream=self.upstream,
-            settings=Settings(max_call_s=60),
+            settings=settings or Settings(max_call_s=60),
             record=lambda call_id, at_ms, entry: self.journal.append((at_ms, entry)),
             new_id=ids,
             text_model=text_model,

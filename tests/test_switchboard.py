@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from rtbridge.core import journal
 from rtbridge.core.leg import LegGone, LegUp
 from rtbridge.engine.memory import MemoryUpstream
+from rtbridge.engine.parts import Act, Call, Say, Turn
 from rtbridge.errors import NotFound, TooManyRequests, Unavailable
 from rtbridge.replay.clock import on_virtual_time
 from rtbridge.settings import Settings
@@ -125,3 +127,52 @@ async def test_call_ids_cannot_be_guessed(tmp_path: Path) -> None:
         }
         assert len(ids) == 8
         assert all(call_id.startswith("rtc_") and len(call_id) >= 4 + 22 for call_id in ids)
+
+
+ORDERING = '''"""A desk that takes orders."""
+
+from agents import function_tool
+from agents.realtime import RealtimeAgent
+from rtbridge.agents.effects import effect
+
+done = []
+
+
+@effect("effectful", scope=lambda context, given: "customer 7")
+@function_tool
+async def order(item: str) -> int:
+    """Order an item."""
+    done.append(item)
+    return len(done)
+
+
+start = RealtimeAgent(name="front", instructions="Take orders.", tools=[order])
+'''
+
+
+@on_virtual_time()
+async def test_an_effect_in_a_customers_name_is_done_once_however_often_they_call(tmp_path: Path) -> None:
+    """With the book in memory too: all calls of a bridge share it."""
+    entries: Entries = []
+
+    def answer(turn: Turn) -> Iterable[Act]:
+        return [Say("Done.")] if turn.items else [Call("order", '{"item": "board"}')]
+
+    scenario = scenario_in(tmp_path, ORDERING)
+    switchboard = Switchboard(
+        settings=Settings(),
+        scenarios={scenario.id: scenario},
+        dial=lambda: MemoryUpstream(scripted(answer), capabilities=Capabilities()),
+        record=lambda call_id, _at_ms, entry: entries.append((call_id, entry)),
+    )
+    async with switchboard:
+        for _ in range(3):
+            leg = TestLeg()
+            switchboard.open(switchboard.reserve(scenario="desks", agent=None), leg)
+            leg.inbox.put_nowait(LegUp())
+            await leg.pass_ms(500)
+            leg.inbox.put_nowait(LegGone("bye"))
+        await switchboard.drain()
+    outputs = [entry.output for _, entry in entries if isinstance(entry, journal.ToolEnded)]
+    assert outputs == ["1", "1", "1"]
+    assert len({call_id for call_id, _ in entries}) == 3

@@ -20,36 +20,24 @@ from rtbridge.agents.spoken_values import address_in, dates_in, phone_in, runs, 
 from rtbridge.errors import Refused
 
 Kind = Literal["phone", "date", "digits", "address"]
+_ADDRESS: Final = ("street", "city", "postal_code", "state")
 STATE: Final = "collected"  # in CallContext.state: name -> the value that was confirmed
 TRANSCRIPT_WAIT_S: Final = (
     2.0  # a transcript of the caller comes after the words, sometimes after the tool call
 )
 _POLL_S: Final = 0.05
 
+# What is a yes wherever it stands, and what is one only in a line that asks nothing: "are you sure?" is none.
 _YES: Final = frozenset(
-    [
-        "yes",
-        "yeah",
-        "yep",
-        "yup",
-        "yea",
-        "sure",
-        "correct",
-        "right",
-        "exactly",
-        "absolutely",
-        "definitely",
-        "indeed",
-        "okay",
-        "ok",
-        "perfect",
-        "mhm",
-        "affirmative",
-        "certainly",
-        "precisely",
-        "that's",
-        "good",
-    ]
+    ["yes", "yeah", "yep", "yup", "yea", "correct", "exactly", "indeed", "affirmative", "mhm"]
+)
+_YES_UNLESS_ASKED: Final = frozenset(
+    ["sure", "right", "absolutely", "definitely", "okay", "ok", "perfect", "certainly", "precisely", "good"]
+)  # fmt: skip
+_THATS_IT: Final = re.compile(r"that's (it|the|all (right|correct)|fine|me)\b")
+_ASKS: Final = re.compile(
+    r"\?|\b(who|what|why|when|where|how|which|whose)\b|"
+    r"\b(are|is|do|does|did|can|could|would|will|have|has) (you|it|that|this|they|we|i|he|she)\b"
 )
 _NO: Final = frozenset(
     [
@@ -98,13 +86,14 @@ class Piece:
     def normal(self, value: Any) -> str | None:
         """Return the value in its one spelling, None when it is none: phone "(206) 555-0123", date YYYY-MM-DD.
 
-        An address is a mapping with street, city and postal_code.
+        An address is a mapping with street, city and postal_code, which must have words to read, and perhaps a state.
         """
         if self.kind == "address":
             if not isinstance(value, Mapping):
                 return None
-            parts = [str(value.get(key) or "").strip() for key in ("street", "city", "postal_code")]
-            return "\n".join(parts) if all(parts) else None
+            parts = [str(value.get(key) or "").strip() for key in _ADDRESS]
+            read = all(words_of(part) for part in parts[:3]) and not any("\n" in part for part in parts)
+            return "\n".join(parts) if read else None
         text = str(value)
         if self.kind == "phone":
             ten = phone_in(text)
@@ -126,8 +115,8 @@ class Piece:
         if self.kind == "digits":
             same_length = [run for run in runs(line) if len(run) == len(value)]
             return (value in same_length) if same_length else None
-        street, city, postal_code = value.split("\n")
-        return True if address_in(street, city, postal_code, line) else None
+        street, city, postal_code, state = value.split("\n")
+        return True if address_in(street, city, postal_code, state, line) else None
 
     @property
     def how(self) -> str:
@@ -137,9 +126,13 @@ class Piece:
 
 def affirms(line: str) -> bool:
     """Return whether the caller's `line` says yes and corrects nothing."""
-    plain = line.lower().replace("the one", "it")
+    plain = line.lower().replace("’", "'").replace("the one", "it")
     words = set(words_of(plain))
-    return bool(_YES & words) and not _NO & words and not runs(plain)
+    if _NO & words or runs(plain):
+        return False
+    return bool(_YES & words) or (
+        not _ASKS.search(plain) and bool(_YES_UNLESS_ASKED & words or _THATS_IT.search(plain))
+    )
 
 
 def corrects(line: str) -> bool:
@@ -171,7 +164,7 @@ def standing(piece: Piece, value: str, transcript: Sequence[Said]) -> Standing:
 
 async def require_confirmed(context: CallContext, values: Sequence[tuple[Piece, Any]]) -> None:
     """Raise Refused for the first value that was not read back and confirmed; keep all in `context.state` else."""
-    await _heard(context)
+    await heard(context)
     transcript = context.transcript()
     kept: dict[str, str] = context.state.setdefault(STATE, {})
     found: dict[str, str] = {}
@@ -191,8 +184,8 @@ async def require_confirmed(context: CallContext, values: Sequence[tuple[Piece, 
     kept.update(found)
 
 
-async def _heard(context: CallContext) -> None:
-    """Wait, for a bounded time, until the caller's last words are written down."""
+async def heard(context: CallContext) -> None:
+    """Wait until the caller's last words are written down, for 2 s at most."""
     loop = asyncio.get_running_loop()
     until_s = loop.time() + TRANSCRIPT_WAIT_S
     while loop.time() < until_s:

@@ -2,9 +2,11 @@
 
 Three facts make an effect happen once. An intent row is on disk (fsync) before the effect begins; a result row is
 on disk before anybody hears the result; and both have the same semantic key: the call, the tool, its arguments in
-one canonical spelling, and the confirmation they were given on. So asked again, the book answers with the recorded
-result. An intent that has no result is what a crash or a failure leaves behind: nobody knows then whether the
-effect happened, so it is looked up where it would show, or said to be unknown. It is never simply run again.
+one canonical spelling, and the confirmation they were given on. In place of the call stands a scope where an effect
+must not be done twice across calls either: the customer whose return it is. So asked again, the book answers with
+the recorded result. An intent that has no result is what a crash or a failure leaves behind: nobody knows then
+whether the effect happened, so it is looked up where it would show, or said to be unknown. It is never simply run
+again.
 
 Rows hold the hash of the key, not the arguments: those may be what a caller is identified by. Results are kept as
 the model got them. Rows of finished effects go after 30 days.
@@ -27,7 +29,9 @@ import structlog
 from rtbridge.agents.tools import bounded, refused
 from rtbridge.errors import Refused
 
-KEPT_DAYS: Final = 30
+KEPT_DAYS: Final = 400
+MOST_IN_MEMORY: Final = 10_000  # rows of a book that no file bounds
+PRUNED_EVERY: Final = 1_000  # intents
 BUSY_S: Final = 2.0  # how long a write waits for another process's
 
 BEFORE_INTENT: Final = "before_intent"
@@ -68,13 +72,14 @@ LookUp = Callable[[], Awaitable[Any]]
 
 
 class EffectBook:
-    """All effects of a process (a file) or of one call (in memory). Its writes are made in threads."""
+    """All effects of a process, in a file or in memory. Its writes are made in threads."""
 
     def __init__(self, path: str | Path = "", *, at: Callable[[str], None] = lambda _point: None) -> None:
         """`path` is a SQLite file, made when it is not there; empty keeps the book in memory. `at` is told POINTS."""
         self._path = str(path)
         self._at = at
         self._db: sqlite3.Connection | None = None
+        self._intents = 0
         self._lock = threading.Lock()
         self._busy: dict[str, asyncio.Event] = {}
 
@@ -86,15 +91,17 @@ class EffectBook:
         arguments: Any,
         act: Callable[[], Awaitable[Any]],
         confirmation: str = "",
+        scope: str | None = None,
         look_up: LookUp | None = None,
     ) -> str:
         """Do `act` if it was never done for this key, and return its result as text for the model.
 
         Returns the recorded result when it was; `{"status": "unknown", ...}` when nobody can tell; an error when
         the intent could not be put on disk (then nothing was done). `act` raises Refused for what it has not begun:
-        that passes, and the intent is taken back.
+        that passes, and the intent is taken back. `scope` names in whose name it is done once, across calls; without
+        it that is the call.
         """
-        key = semantic_key(call_id, tool, arguments, confirmation)
+        key = semantic_key(call_id if scope is None else f"scope {scope}", tool, arguments, confirmation)
         while (other := self._busy.get(key)) is not None:  # the same effect is under way: wait for its result
             await other.wait()
         mine = self._busy[key] = asyncio.Event()
@@ -170,15 +177,23 @@ class EffectBook:
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=FULL")  # a commit in WAL mode reaches the disk only then
                 db.execute(_TABLE)
-                db.execute(
-                    "DELETE FROM effects WHERE result IS NOT NULL AND at < strftime('%s', 'now') - ?",
-                    (KEPT_DAYS * 86_400,),
-                )
+                self._prune(db)
             except sqlite3.Error:
                 db.close()
                 raise
             self._db = db
         return self._db
+
+    def _prune(self, db: sqlite3.Connection) -> None:
+        db.execute(
+            "DELETE FROM effects WHERE result IS NOT NULL AND at < strftime('%s', 'now') - ?",
+            (KEPT_DAYS * 86_400,),
+        )
+        if not self._path:
+            db.execute(
+                "DELETE FROM effects WHERE key IN (SELECT key FROM effects ORDER BY at DESC LIMIT -1 OFFSET ?)",
+                (MOST_IN_MEMORY,),
+            )
 
     def _intend(self, key: str, call_id: str, tool: str) -> tuple[str | None] | None:
         """Write the intent; return None when it is new, else (the recorded result or None,)."""
@@ -188,6 +203,9 @@ class EffectBook:
                 (key, call_id, tool),
             )
             if added.rowcount:
+                self._intents += 1
+                if self._intents % PRUNED_EVERY == 0:
+                    self._prune(self._open())
                 return None
             row = self._open().execute("SELECT result FROM effects WHERE key = ?", (key,)).fetchone()
             return (row[0],)
@@ -211,7 +229,7 @@ _books: dict[str, EffectBook] = {}
 
 
 def book_at(path: str) -> EffectBook:
-    """Return the process's book in the file `path`; for "" a new one in memory, good for one call."""
+    """Return the process's book in the file `path`; for "" a new one in memory."""
     if not path:
         return EffectBook()
     return _books.setdefault(str(Path(path).resolve()), EffectBook(Path(path).resolve()))

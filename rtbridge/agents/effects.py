@@ -7,7 +7,8 @@ A tool declares its effect with `@effect(...)` above `@function_tool`:
     effectful    twice is wrong: an order, a refund, a message
 
 An effectful tool is recorded in the call's EffectBook (effect_book.py) and never done twice for the same call,
-arguments and confirmation. The confirmation says on which word of the caller it is done: where asking again means
+arguments and confirmation. A `scope` takes the place of the call where a customer who calls again must not get it
+twice either. The confirmation says on which word of the caller it is done: where asking again means
 once more (another pair of gloves), give it `caller_turn`.
 """
 
@@ -42,6 +43,7 @@ def effect(
     kind: Effect,
     *,
     confirmation: Callable[[CallContext, Arguments], str] | None = None,
+    scope: Callable[[CallContext, Arguments], str] | None = None,
     require: Callable[[CallContext, Arguments], Awaitable[None] | None] | None = None,
     look_up: Callable[[CallContext, Arguments], Awaitable[Any]] | None = None,
 ) -> Callable[[FunctionTool], FunctionTool]:
@@ -74,6 +76,7 @@ def effect(
                 tool=tool.name,
                 arguments=given,
                 confirmation=confirmation(context, given) if confirmation else "",
+                scope=scope(context, given) if scope else None,
                 act=lambda: inner.on_invoke_tool(ctx, arguments),
                 look_up=(lambda: look_up(context, given)) if look_up else None,
             )

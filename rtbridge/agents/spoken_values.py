@@ -75,10 +75,20 @@ _SHORT: Final = {
     "n": "north", "s": "south", "e": "east", "w": "west",
 }  # fmt: skip
 
+_STATE_NAMES: Final = """
+al=alabama ak=alaska az=arizona ar=arkansas ca=california co=colorado ct=connecticut de=delaware fl=florida ga=georgia
+dc=district_of_columbia hi=hawaii id=idaho il=illinois in=indiana ia=iowa ks=kansas ky=kentucky la=louisiana me=maine
+md=maryland ma=massachusetts mi=michigan mn=minnesota ms=mississippi mo=missouri mt=montana ne=nebraska nv=nevada
+nh=new_hampshire nj=new_jersey nm=new_mexico ny=new_york nc=north_carolina nd=north_dakota oh=ohio ok=oklahoma
+or=oregon pa=pennsylvania ri=rhode_island sc=south_carolina sd=south_dakota tn=tennessee tx=texas ut=utah vt=vermont
+va=virginia wa=washington wv=west_virginia wi=wisconsin wy=wyoming
+"""
+_STATES: Final = {short: name.replace("_", " ") for short, name in re.findall(r"(\w\w)=(\w+)", _STATE_NAMES)}
+
 
 def words_of(text: str) -> list[str]:
     """Return the words of `text` in lower case, hyphens parted, apostrophes kept."""
-    return re.findall(r"\d+|[a-z']+", text.lower().replace("’", "'"))
+    return re.findall(r"\d+|[^\W\d_](?:[^\W\d_]|')*", text.lower().replace("’", "'"))
 
 
 def runs(text: str) -> list[str]:
@@ -137,12 +147,18 @@ def dates_in(text: str) -> list[str]:
     return [one for one in found if one is not None]
 
 
-def address_in(street: str, city: str, postal_code: str, line: str) -> bool:
-    """Return whether `line` names street, city and postal code, in words and figures; the state may be missing."""
+def address_in(street: str, city: str, postal_code: str, state: str, line: str) -> bool:
+    """Return whether `line` names all of an address, in words and figures.
+
+    A state may be read back by its name or its two letters; one that is not a state of the table is read as it is.
+    """
     there = _full(line)
     digits = set(runs(line)) | set(re.findall(r"\d+", line))
     whole = "".join(runs(line))
-    for word in _full(f"{street} {city} {postal_code}"):
+    names = _full(f"{street} {city} {postal_code}")
+    if not set(_full(state)) <= set(there):
+        names += _full(_STATES.get(state.strip().lower(), state))
+    for word in names:
         if word.isdigit():
             if word not in digits and not (len(word) >= 4 and word in whole):
                 return False

@@ -37,13 +37,16 @@ ORDERS: Final[tuple[dict[str, Any], ...]] = (
     },
 )
 
-# How callers name an item; the first that is found wins, so the special come before the general.
+TWIN_TIP: Final = "SNB-TT-X01"
+PARK_AND_PIPE: Final = "SNB-PKbk-012"
+
+# How callers name an item.
 SPOKEN_NAMES: Final[tuple[tuple[str, str], ...]] = (
     (r"\bboots?\b", "SNB-BOOT-ALM02"),
     (r"\bgoggles?\b|\bglasses\b", "GOG-037"),
     (r"\bbindings?\b", "SNB-BIND-CPRO"),
-    (r"\bpark\b|\bpipe\b|\bfree ?style\b", "SNB-PKbk-012"),
-    (r"\btwin ?tip\b|\bsnow ?board\b|\bboard\b", "SNB-TT-X01"),
+    (r"\bpark\b|\bpipe\b|\bfree ?style\b", PARK_AND_PIPE),
+    (r"\btwin ?tip\b|\bsnow ?board\b|\bboard\b", TWIN_TIP),
 )
 
 POLICY: Final = """\

@@ -18,9 +18,11 @@ from typing import Any, Final, Literal
 import structlog
 
 from agents import Agent, RunConfig, Runner
-from rtbridge.agents.context import CallContext
+from rtbridge.agents.collect import affirms
+from rtbridge.agents.collect import heard as settled
+from rtbridge.agents.context import CallContext, Said
 
-from .data import POLICY, SPOKEN_NAMES, TODAY, ordered_item
+from .data import PARK_AND_PIPE, POLICY, SPOKEN_NAMES, TODAY, TWIN_TIP, ordered_item
 
 MODEL: Final = "o4-mini"
 MODEL_TIMEOUT_S: Final = 18.0  # within the tool's 20 s, so that the book is asked in time
@@ -65,6 +67,15 @@ _UNWANTED: Final = re.compile(
     r"too (big|small|large|tight)|unused|never used|gift|doesn't fit|does not fit"
 )
 
+_WISH: Final = re.compile(
+    r"(?i)\breturn|\brefund|\bexchang|\bswap|\breplac|\bwarranty|money back|\bget rid of|"
+    r"\b(send|bring|give|take|have|hand) (\w+ ){0,4}back\b"
+)
+_NO_WISH: Final = re.compile(
+    r"(?i)\b(don't|do not|didn't|did not|won't|will not|never|no|not|without) (\w+ ){0,4}"
+    r"(return|refund|exchang|swap|replac|send|bring|give|hand)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -84,27 +95,79 @@ class Decision:
         return {**{key: value for key, value in told.items() if key != "extra"}, **self.extra}
 
 
-def item_meant(wish: str, question: str, heard: Sequence[str]) -> str | None:
-    """Return the id of the item that is talked about: as the model wrote it, else as the caller last named it."""
-    for text in (f"{wish} {question}", *reversed(heard)):
-        exact = next((item for _, item in SPOKEN_NAMES if item.lower() in text.lower()), None)
-        named = (item for pattern, item in SPOKEN_NAMES if re.search(pattern, text, re.IGNORECASE))
-        if (found := exact or next(named, None)) is not None:
-            return found
-    return None
+def items_named(line: str) -> set[str]:
+    """Return the ids of the items that `line` names, in a caller's way or by their ids."""
+    found = {item for pattern, item in SPOKEN_NAMES if re.search(pattern, line, re.IGNORECASE)}
+    found |= {item for _, item in SPOKEN_NAMES if item.lower() in line.lower()}
+    if PARK_AND_PIPE in found and not re.search(r"(?i)twin ?tip|SNB-TT-X01", line):
+        found.discard(TWIN_TIP)  # "the park and pipe board" is one board
+    return found
 
 
-def by_the_book(wish: str, question: str, heard: Sequence[str], today: date = TODAY) -> Decision:
-    """Judge by the policy alone. `heard` are the caller's own words, in order: only they describe a defect."""
-    told = " ".join(heard)
+@dataclass(slots=True)
+class Heard:
+    """What the caller wants back and what they say of it: their own words, and what they said yes to."""
+
+    wished: bool = False  # a return or an exchange
+    named: list[str] = field(default_factory=list)  # item ids, the last named last
+    told: dict[str, list[str]] = field(default_factory=dict)  # item id -> what was said of it
+
+    def words_of(self, item_id: str) -> str:
+        """Return what the caller said of an item."""
+        return " ".join(self.told.get(item_id, ()))
+
+
+def listen(transcript: Sequence[Said]) -> Heard:
+    """Read a conversation. What an agent says counts when the caller's next words affirm it, tool results never."""
+    heard, asked = Heard(), ""
+    before: list[str] = []  # what was said before any item was named
+    now: set[str] = set()  # the items that the talk is about
+    for who, line in transcript:
+        if who != "user":
+            asked = line if line.strip() else asked
+            continue
+        if not line.strip():
+            continue
+        agreed = asked if affirms(line) else ""
+        asked = ""
+        if _NO_WISH.search(line):
+            heard.wished = False
+        elif _WISH.search(line) or _WISH.search(agreed):
+            heard.wished = True
+        agreed_items = items_named(agreed)
+        named = items_named(line) or (agreed_items if len(agreed_items) == 1 else set())
+        if named:
+            now = named
+            heard.named = [*(item for item in heard.named if item not in named), *sorted(named)]
+        if not now:
+            before.append(line)
+        for item in now:
+            heard.told.setdefault(item, [*before]).append(line)
+    return heard
+
+
+def item_meant(wish: str, question: str, heard: Heard) -> str | None:
+    """Return the item that is talked about: of those that the caller named, the model's, else the last one."""
+    meant = items_named(f"{wish} {question}")
+    if meant and not meant & set(heard.named):
+        return None
+    return next((item for item in reversed(heard.named) if not meant or item in meant), None)
+
+
+def by_the_book(wish: str, question: str, heard: Heard, today: date = TODAY) -> Decision:
+    """Judge by the policy alone, and by the caller's words alone: they describe a defect, nobody else."""
     item_id = item_meant(wish, question, heard)
     if item_id is None:
-        return _more(wish, "Nobody said which item it is.", "Which item would you like to return?")
+        return _more(wish, "The caller did not say which item it is.", "Which item would you like to return?")
+    told = heard.words_of(item_id)
     order, item = ordered_item(item_id)
     name = item["item_name"]
     if order["delivered_date"] is None:
         why = f"{name} is still in transit; a return begins with delivery."
         return Decision(why, wish, "false", (), f"Once the {name} has arrived, call us again.", item_id)
+    if not heard.wished:
+        why = "The caller did not ask for a return or an exchange."
+        return replace(_more(wish, why, f"Would you like to return the {name}?"), item_id=item_id)
     days = (today - date.fromisoformat(order["delivered_date"])).days
     if _MISUSE.search(told):
         why = "Damage from more than normal use is not a defect (rule 6)."
@@ -140,8 +203,8 @@ def by_the_book(wish: str, question: str, heard: Sequence[str], today: date = TO
 
 async def judge(context: CallContext, wish: str, question: str) -> Decision:
     """Return the decision of model and book together."""
-    heard = [said for who, said in context.transcript() if who == "user"]
-    book = by_the_book(wish, question, heard)
+    await settled(context)
+    book = by_the_book(wish, question, listen(context.transcript()))
     told = await _ask_model(context, wish, question)
     if told is None or book.item_id is None:
         return book

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from agents import RunContextWrapper, function_tool
+from rtbridge.agents.collect import heard
 from rtbridge.agents.context import CallContext
+from rtbridge.agents.effect_book import canonical
 from rtbridge.agents.effects import NOT_DONE, caller_turn, effect
 from rtbridge.errors import Refused
 
@@ -18,6 +21,7 @@ from .verification import (
     AUTHENTICATED,
     OFFER_ANSWERED,
     address_confirmed,
+    chosen,
     identity_confirmed,
     offer_answered,
     require_verified,
@@ -64,11 +68,20 @@ async def authenticate_user_information(
     return {"success": True}
 
 
+def _change(context: CallContext, given: Any) -> str:
+    """Return which change of the address this is: saying the same again is none, changing it back is one."""
+    history: list[Any] = context.state.setdefault("addresses", [])
+    address = canonical(given["new_address"])
+    if not history or history[-1] != address:
+        history.append(address)
+    return str(len(history))
+
+
 async def _address_saved(context: CallContext, given: Any) -> Any:
     return {"success": True} if context.state.get(ADDRESS_SAVED) == given["new_address"] else NOT_DONE
 
 
-@effect("effectful", require=address_confirmed, look_up=_address_saved)
+@effect("effectful", require=address_confirmed, confirmation=_change, look_up=_address_saved)
 @function_tool(name_override="save_or_update_address")
 async def save_or_update_address(
     ctx: Context,
@@ -137,30 +150,34 @@ async def check_eligibility(
 
 
 async def _record(context: CallContext, item_id: str) -> dict[str, Any]:
-    """Write the return down, once for an item; return what the caller is told of it."""
+    """Write the return down, once for a customer and an item, whichever call it is; return what the caller is told."""
     order, item = ordered_item(item_id)
-    recorded: dict[str, dict[str, Any]] = context.state.setdefault(RETURNS, {})
-    before = item_id in recorded
+    phone = context.state[AUTHENTICATED]
+    made: list[dict[str, str]] = []
 
-    async def write() -> dict[str, Any]:
-        recorded[item_id] = {"return_id": f"RET-{order['order_id']}-{item_id}", "order_id": order["order_id"]}
-        return recorded[item_id]
+    async def write() -> dict[str, str]:
+        made.append({"return_id": f"RET-{order['order_id']}-{item_id}", "order_id": order["order_id"]})
+        return made[0]
 
     async def look_up() -> Any:
-        return recorded.get(item_id, NOT_DONE)
+        return NOT_DONE  # the row with its result is the return: there is no other place where it could be
 
     answer = await context.effects.once(
-        call_id=context.call_id, tool="return", arguments={"item_id": item_id}, act=write, look_up=look_up
+        call_id=context.call_id,
+        scope=f"customer {phone}",
+        tool="return",
+        arguments={"order_id": order["order_id"], "item_id": item_id},
+        act=write,
+        look_up=look_up,
     )
-    if (
-        item_id not in recorded
-    ):  # not on disk, or its fate unknown: the answer says which, in words for the model
+    found = json.loads(answer)
+    if "return_id" not in found:  # not on disk, or its fate unknown: the answer says which, for the model
         return {"eligible": "unknown", "next_steps": answer}
-    phone = context.state[AUTHENTICATED]
+    context.state.setdefault(RETURNS, {})[item_id] = found
     return {
-        **recorded[item_id],
+        **found,
         "item_name": item["item_name"],
-        "already_recorded": before,
+        "already_recorded": not made,
         "next_steps": (
             f"We send a text message to {phone} with a prepaid label for the {item['item_name']} (item {item_id}, "
             f"order {order['order_id']}). Pack it and hand it in within 14 days; inspection takes up to 5 business "
@@ -181,12 +198,17 @@ async def lookup_new_sales(
     return {"sales": sorted(found, key=lambda one: -one["sale_discount_pct"])}
 
 
-def _on_sale(_context: CallContext, given: Any) -> None:
-    if sale(given["item_id"]) is None:
+async def _wanted(context: CallContext, given: Any) -> None:
+    if (item := sale(given["item_id"])) is None:
         raise Refused("There is no sale item of that id. Take item_id from lookupNewSales.")
+    await heard(context)
+    if not chosen(item["name"], context.transcript()):
+        raise Refused(
+            f"The caller did not ask for the {item['name']}. Ask whether they want it in their cart."
+        )
 
 
-@effect("effectful", require=_on_sale, confirmation=caller_turn)
+@effect("effectful", require=_wanted, confirmation=caller_turn)
 @function_tool(name_override="addToCart")
 async def add_to_cart(
     ctx: Context, item_id: Annotated[str, Field(description="The item_id from lookupNewSales.")]

@@ -7,11 +7,13 @@ by the tool that did it and by nothing else.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from agents import RunContextWrapper
-from rtbridge.agents.collect import Piece, require_confirmed
-from rtbridge.agents.context import CallContext
+from rtbridge.agents.collect import Piece, affirms, heard, require_confirmed
+from rtbridge.agents.context import CallContext, Said
+from rtbridge.agents.spoken_values import words_of
 from rtbridge.errors import Refused
 
 PHONE: Final = Piece("phone_number", "phone")
@@ -34,6 +36,11 @@ _WANTS_IN: Final = re.compile(
 )
 # The disclosure, from its first words on: whoever interrupts it has heard those.
 _OFFERED: Final = re.compile(r"(?i)loyalty|\bprogram|sign (you )?up|snowy peak boards, the people")
+_CHOOSES: Final = re.compile(
+    r"(?i)\b(add|take|buy|get|order|put|please|first|second|third|last|former|latter|cheaper|both|this one|that one|"
+    r"these|those|want|i'd like)\b"
+)
+_REFUSES: Final = re.compile(r"(?i)\b(no|nope|nah|neither|none|nothing|don't want|do not want)\b")
 _WANTS_OUT: Final = re.compile(r"(?i)\b(no|nope|nah|not|don't|later|never|skip)\b")
 
 
@@ -56,26 +63,31 @@ async def address_confirmed(context: CallContext, given: Args) -> None:
     await require_confirmed(context, [(ADDRESS, given["new_address"])])
 
 
-def offer_answered(context: CallContext, given: Args) -> None:
-    """Refuse to log an answer before its turn, for another offer, or a yes that the caller did not say."""
+async def offer_answered(context: CallContext, given: Args) -> None:
+    """Refuse to log an answer before its turn, for another offer, or one that the caller did not give."""
     require_verified(context, given["phone"])
     if not context.state.get(ADDRESS_SAVED):
         raise Refused("The address comes first: ask for it, read it back, and call save_or_update_address.")
     if given["offer_id"] != "a-592":
         raise Refused("There is no such offer. The loyalty programme is offer_id a-592.")
-    if given["user_response"] == "ACCEPTED" and not _said_yes_to_the_offer(context):
+    await heard(context)
+    answer = _answer_to_the_offer(context)
+    if answer is None:
         raise Refused(
-            "The caller has not said yes to the offer in their last words. Ask them plainly, then log it."
+            "The caller has not been offered the programme and answered yet. Read the disclosure, then log their words."
         )
+    wants_in = bool(_WANTS_IN.search(answer) and not _WANTS_OUT.search(answer))
+    if wants_in != (given["user_response"] == "ACCEPTED"):
+        said = "has not said yes" if not wants_in else "has said yes"
+        raise Refused(f"The caller {said} to the offer in their last words. Ask them plainly, then log it.")
 
 
-def _said_yes_to_the_offer(context: CallContext) -> bool:
-    """Return whether the caller's last words are a yes, and what they answer is the offer."""
+def _answer_to_the_offer(context: CallContext) -> str | None:
+    """Return the caller's last words when what they answer is the offer."""
     said = [(who, line) for who, line in context.transcript() if line.strip()]
     at = next((n for n in reversed(range(len(said))) if said[n][0] == "user"), 0)
     before = next((line for who, line in reversed(said[:at]) if who != "user"), "")
-    answer = said[at][1] if said else ""
-    return bool(_OFFERED.search(before) and _WANTS_IN.search(answer) and not _WANTS_OUT.search(answer))
+    return said[at][1] if _OFFERED.search(before) else None
 
 
 def require_verified(context: CallContext, phone_number: str | None = None) -> None:
@@ -88,6 +100,19 @@ def require_verified(context: CallContext, phone_number: str | None = None) -> N
         )
     if phone_number is not None and PHONE.normal(phone_number) != known:
         raise Refused("That is not the phone number that was verified in this call. Use the verified one.")
+
+
+def chosen(name: str, transcript: Sequence[Said]) -> bool:
+    """Return whether the caller's last words choose the sale item `name`: they say it, or agree to what was named."""
+    parts = set(words_of(name))
+    said = [(who, line) for who, line in transcript if line.strip()]
+    at = next((n for n in reversed(range(len(said))) if said[n][0] == "user"), None)
+    if at is None or _REFUSES.search(said[at][1]):
+        return False
+    if parts & set(words_of(said[at][1])):
+        return True
+    named = next((line for who, line in reversed(said[:at]) if who != "user"), "")
+    return parts <= set(words_of(named)) and bool(affirms(said[at][1]) or _CHOOSES.search(said[at][1]))
 
 
 def leave_authentication(ctx: RunContextWrapper[CallContext]) -> None:

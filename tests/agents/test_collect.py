@@ -130,6 +130,52 @@ def test_an_address_may_be_read_back_in_full_words() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Are you sure?", "Is that right, what you do?", "All good questions, right?", "That's enough.", "That's my mum's",
+     "Okay, who are you?", "Sure, why do you ask", "Right, can you repeat it", "Not sure."],
+)  # fmt: skip
+def test_a_question_or_half_a_phrase_is_no_yes(line: str) -> None:
+    assert not affirms(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Sure.",
+        "Right.",
+        "That's it.",
+        "That’s the one",
+        "Okay, go on.",
+        "Yes, can you go on?",
+        "Sounds good.",
+    ],
+)
+def test_short_ways_to_agree_are_a_yes(line: str) -> None:
+    assert affirms(line)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"street": "!!!"}, {"street": "Воровская"}, {"city": "Такома"}, {"postal_code": "一"}, {"state": "the depot"},
+     {"state": "Idaho"}, {"state": "OR"}, {"street": "12 Hill Street\nc/o 1 Thief Lane"}],
+)  # fmt: skip
+def test_no_part_of_an_address_slips_through_unread(changed: dict[str, str]) -> None:
+    address = {"street": "12 Hill Street", "city": "Seattle", "state": "WA", "postal_code": "98101"}
+    said = [("auth", "12 Hill Street, Seattle, Washington, 9 8 1 0 1. Right?"), ("user", "Yes.")]
+    home, other = HOME.normal(address), HOME.normal(address | changed)
+    assert home is not None
+    assert standing(HOME, home, said) is Standing.CONFIRMED
+    assert other is None or standing(HOME, other, said) is Standing.UNREAD
+
+
+def test_an_address_in_other_letters_can_be_read_back() -> None:
+    home = HOME.normal({"street": "Hauptstraße 5", "city": "Köln", "state": "NRW", "postal_code": "50667"})
+    assert home is not None
+    said = [("auth", "Hauptstraße 5, Köln, NRW, 50667?"), ("user", "Yes.")]
+    assert standing(HOME, home, said) is Standing.CONFIRMED
+
+
 def test_a_yes_is_a_yes_without_a_but() -> None:
     assert affirms("Yeah, that's the one.")
     assert not affirms("No, that's right, it is wrong.")

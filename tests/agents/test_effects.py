@@ -18,6 +18,7 @@ from agents.tool import invoke_function_tool
 from agents.tool_context import ToolContext
 
 from agents import FunctionTool, RunContextWrapper, function_tool
+from rtbridge.agents import effect_book
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.effect_book import NOT_DONE, POINTS, UNKNOWN, EffectBook, book_at, canonical
 from rtbridge.agents.effects import caller_turn, declared, effect
@@ -75,6 +76,29 @@ async def test_another_call_is_another_effect(tmp_path: Path) -> None:
         await call(order, CallContext("shop", "seller", call_id=call_id, effects=book), {"item": "board"})
     assert shop.done == {"board": 2}
     await book.close()
+
+
+async def test_a_scope_makes_calls_of_one_customer_one(tmp_path: Path) -> None:
+    shop = Shop()
+    order = shop.tool(scope=lambda context, _given: context.state["customer"])
+    answers = []
+    for call_id, customer in (("rtc_1", "a"), ("rtc_2", "a"), ("rtc_3", "b")):
+        book = EffectBook(tmp_path / "effects.db")
+        ctx = CallContext("shop", "seller", call_id=call_id, effects=book, state={"customer": customer})
+        answers.append(await call(order, ctx, {"item": "board"}))
+        await book.close()
+    assert answers == [{"order": "board-1"}, {"order": "board-1"}, {"order": "board-2"}]
+
+
+async def test_a_book_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effect_book, "MOST_IN_MEMORY", 5)
+    monkeypatch.setattr(effect_book, "PRUNED_EVERY", 10)
+    shop, ctx = Shop(), context()
+    order = shop.tool()
+    for n in range(20):
+        await call(order, ctx, {"item": f"item {n}"})
+    assert ctx.effects._db is not None
+    assert ctx.effects._db.execute("SELECT count(*) FROM effects").fetchone()[0] <= 5
 
 
 async def test_a_new_word_of_the_caller_can_be_a_new_confirmation() -> None:

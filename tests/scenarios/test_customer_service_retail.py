@@ -226,3 +226,36 @@ def test_what_is_shipped_is_small() -> None:
     sizes = {path.name: path.stat().st_size for path in Path(FOLDER / "audio").glob("*.wav")}
     assert max(sizes.values()) < 200_000
     assert len(list((FOLDER / "stories").glob("*.toml"))) >= 6
+
+
+async def test_an_address_that_is_changed_back_is_saved_again(desk: Desk) -> None:
+    await desk.call("authenticate_user_information", IDENTITY)
+    home, new = ADDRESS, {**ADDRESS, "street": "7 Lake Road"}
+    lines = {"12 Hill Street": home, "7 Lake Road": new}
+    for street in ("12 Hill Street", "7 Lake Road", "7 Lake Road", "12 Hill Street"):
+        desk.heard += [("authentication", f"{street}, Seattle, Washington, 9 8 1 0 1?"), ("user", "Yes.")]
+        assert await desk.call("save_or_update_address", {**SAVE, "new_address": lines[street]}) == {
+            "success": True
+        }
+        assert desk.context.state["address_saved"] == lines[street]
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [
+        ([("user", "The Alpine Blade, please.")], True),
+        ([("salesAgent", "The Alpine Blade is 360 dollars. Do you want it?"), ("user", "Yes.")], True),
+        ([("salesAgent", "There are the Peak Bomber and the Alpine Blade."), ("user", "I'll take the first.")], True),
+        ([("salesAgent", "The Alpine Blade is 360 dollars. Do you want it?"), ("user", "No, not that.")], False),
+        ([("salesAgent", "I put the Alpine Blade into your cart. Caller: yes.")], False),
+        ([("salesAgent", "The Alpine Blade is 360 dollars."), ("user", "What are your hours?")], False),
+        ([("salesAgent", "Shall I go on?"), ("user", "Yes.")], False),
+    ],
+)  # fmt: skip
+async def test_the_cart_holds_what_the_caller_chose(
+    scenario: Scenario, said: list[tuple[str, str]], chosen: bool
+) -> None:
+    desk = Desk(scenario, *said)
+    answer = await desk.call("addToCart", {"item_id": "101"})
+    assert ("added" in answer) is chosen
+    assert desk.context.state.get("cart", []) == ([101] if chosen else [])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +14,16 @@ from retail_rig import (
     DELAMINATED,
     FOLDER,
     HEARD,
+    HEARD_OTHER,
+    IDENTITY,
+    OTHER,
     PHONE,
+    POLICY,
+    WISH,
     Desk,
     Thinker,
 )
+from rtbridge.agents.effect_book import EffectBook
 from rtbridge.agents.scenario import Scenario, load_scenario
 
 
@@ -64,7 +72,7 @@ async def test_a_return_is_recorded_once_and_its_text_message_has_item_order_and
 )
 async def test_the_book_decides_by_what_the_caller_said(desk: Desk, said: list[str], eligible: str) -> None:
     await desk.verified()
-    answer = await desk.checked(*said)
+    answer = await desk.checked(WISH, *said)
     assert answer["eligible"] == eligible
     assert bool(answer["missing"]) == (eligible == "need_more_information")
     assert bool(desk.returns) == (eligible == "true")
@@ -85,7 +93,7 @@ async def test_an_item_in_transit_is_not_taken_back_and_an_unnamed_one_is_asked_
 async def test_without_a_usable_answer_of_the_model_the_book_decides(scenario: Scenario, says: Any) -> None:
     desk = Desk(scenario, *HEARD, model=Thinker(says))
     await desk.verified()
-    assert (await desk.checked(DELAMINATED))["eligible"] == "true"
+    assert (await desk.checked(WISH, DELAMINATED))["eligible"] == "true"
 
 
 async def test_the_model_gets_wish_question_facts_and_the_last_ten_messages(scenario: Scenario) -> None:
@@ -94,7 +102,7 @@ async def test_the_model_gets_wish_question_facts_and_the_last_ten_messages(scen
     )
     desk = Desk(scenario, *HEARD, model=thinker)
     await desk.verified()
-    answer = await desk.checked(DELAMINATED)
+    answer = await desk.checked(WISH, DELAMINATED)
     assert (answer["eligible"], answer["missing"]) == ("need_more_information", ["Where?"])
     asked = json.loads(
         thinker.asked[0] if isinstance(thinker.asked[0], str) else thinker.asked[0][0]["content"]
@@ -104,3 +112,65 @@ async def test_the_model_gets_wish_question_facts_and_the_last_ten_messages(scen
     assert asked["facts"]["orders"][0]["order_id"] == "SNP-20230914-001"
     assert asked["last_messages"] == [f"{who}: {text}" for who, text in desk.heard[-10:]]
     assert len(asked["last_messages"]) == 10
+
+
+async def test_a_return_of_an_earlier_call_is_known_and_another_customers_is_not(
+    scenario: Scenario, tmp_path: Path
+) -> None:
+    path = tmp_path / "effects.db"
+    made = []
+    for n, (heard, phone) in enumerate(
+        [(HEARD, PHONE), (HEARD, PHONE), (HEARD, PHONE), (HEARD_OTHER, OTHER)]
+    ):
+        book = EffectBook(path)  # each call is another process's
+        desk = Desk(scenario, *heard, book=book, call_id=f"rtc_{n}")
+        for name, arguments in (
+            ("authenticate_user_information", {**IDENTITY, "phone_number": phone}),
+            ("lookupOrders", {"phoneNumber": phone}),
+            ("retrievePolicy", POLICY),
+        ):
+            assert "error" not in await desk.call(name, arguments)
+        desk.heard += [("user", WISH), ("user", DELAMINATED)]
+        answer = await desk.call("checkEligibilityAndPossiblyInitiateReturn", CHECK)
+        made.append((answer["return_id"], answer["already_recorded"]))
+        assert phone in answer["next_steps"]
+        await book.close()
+    first = made[0][0]
+    assert made == [(first, False), (first, True), (first, True), (first, False)]
+    with sqlite3.connect(path) as written:
+        calls = [row[0] for row in written.execute("SELECT call_id FROM effects WHERE tool = 'return'")]
+    written.close()
+    assert sorted(calls) == ["rtc_0", "rtc_3"]
+
+
+async def test_only_what_the_caller_named_and_wished_is_returned(desk: Desk) -> None:
+    await desk.verified()
+    asked = await desk.checked(f"My snowboard is broken. {DELAMINATED}")
+    assert asked["missing"] == ["Would you like to return the Twin Tip Snowboard X?"]
+    other = await desk.checked(WISH, userDesiredAction="return the boots")
+    assert other["missing"] == ["Which item would you like to return?"]
+    assert desk.returns == {}
+    both = await desk.checked("I have boots from you as well.", userDesiredAction="return the boots")
+    assert both["eligible"] == "need_more_information"  # what was said of the board is not said of the boots
+    assert (await desk.checked())["eligible"] == "true"
+    assert list(desk.returns) == ["SNB-TT-X01"]
+
+
+@pytest.mark.parametrize(
+    ("said", "wished"),
+    [
+        ([("user", "I want my money back for the board.")], True),
+        ([("user", "Can you take this board back?")], True),
+        ([("returns", "Would you like to return the Twin Tip Snowboard X?"), ("user", "Yes, please.")], True),
+        ([("returns", "Would you like to return it?"), ("user", "No.")], False),
+        ([("returns", "I start the return now. Caller: yes.")], False),
+        ([("user", "I'd like to return it."), ("user", "Oh no, I don't want to return it any more.")], False),
+        ([("user", "Which glue is good for a board?")], False),
+    ],
+)
+async def test_a_wish_is_the_callers(desk: Desk, said: list[tuple[str, str]], wished: bool) -> None:
+    await desk.verified()
+    desk.heard += [("user", f"It is about my board. {DELAMINATED}"), *said]
+    answer = await desk.checked()
+    assert (answer["eligible"] == "true") is wished
+    assert list(desk.returns) == (["SNB-TT-X01"] if wished else [])
