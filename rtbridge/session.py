@@ -81,6 +81,7 @@ class Session:
             agents=tuple(scenario.agents),
             handoffs=scenario.handoffs,
             upstream_url=upstream.url,
+            model=settings.model,
             demo=upstream.capabilities.is_engine,
             word_times=upstream.capabilities.word_times,
             fillers=scenario.fillers,
@@ -115,6 +116,7 @@ class Session:
             scenario.agents[agent],
             context,
             settings=scenario.session_settings(model=settings.model),
+            per_agent=scenario.sessions(model=settings.model),
             tracing=settings.tracing,
         )
 

@@ -1,9 +1,9 @@
 """Scenarios: found, loaded, checked and drawn.
 
 A scenario is a folder with an `agents.py`: plain openai-agents objects, a docstring whose first line is the title
-in menus, `start` for the agent that answers the call, and optionally `company`, `voice` and `guardrails`. Beside it lie
-`brain.toml` (lines for the embedded engine) and `stories/`. A scenario that cannot be served is not loaded: the
-ScenarioError says in which file and line, what is wrong, and what to do.
+in menus, `start` for the agent that answers the call, and optionally `company`, `voice`, `settings` and `guardrails`.
+Beside it lie `brain.toml` (lines for the embedded engine) and `stories/`. A scenario that cannot be served is not
+loaded: the ScenarioError says in which file and line, what is wrong, and what to do.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from typing import Any, Final
 from agents.realtime import RealtimeAgent, RealtimeSessionModelSettings
 
 from agents import InputGuardrail, OutputGuardrail
+from rtbridge.agents import agent_settings
+from rtbridge.agents.agent_settings import VOICES, AgentSettings, session_of
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.graph import build, unreachable
 from rtbridge.agents.mcp_tools import McpTools
@@ -55,6 +57,7 @@ class Scenario:
     mcp: McpTools = field(
         default_factory=McpTools
     )  # servers whose tools agents have while McpThread keeps them
+    settings: Mapping[str, AgentSettings] = field(default_factory=dict)  # of agents that differ
     notes: tuple[str, ...] = field(default=())  # problems that do not stop it from being served
 
     def session_settings(self, model: str = "") -> RealtimeSessionModelSettings:
@@ -77,6 +80,12 @@ class Scenario:
         if model:
             settings["model_name"] = model
         return settings
+
+    def sessions(self, model: str = "") -> dict[str, RealtimeSessionModelSettings]:
+        """Return the whole session settings of each agent, by name: the shared ones with its own on them."""
+        shared = self.session_settings(model)
+        own = self.settings
+        return {name: session_of(shared, own.get(name, AgentSettings()), own) for name in self.agents}
 
     def new_context(
         self,
@@ -151,6 +160,10 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
     company, voice = (_optional_text(module, name, problems) for name in ("company", "voice"))
     guardrails = _guardrails(module, company, problems)
     fillers = _fillers(module, problems)
+    if voice is not None and voice not in VOICES:
+        problems.append(f"there is no voice {voice!r}; there are: {', '.join(VOICES)}")
+    settings = getattr(module, "settings", {})
+    problems += agent_settings.problems(settings, graph.agents)
     if problems:
         raise ScenarioError("\n".join(f"{entry}: {problem}" for problem in problems))
     return Scenario(
@@ -165,6 +178,7 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
         guardrails=guardrails,
         fillers=fillers,
         mcp=graph.mcp,
+        settings=dict(settings),
         text_agents=tuple(one.name for one in vars(module).values() if isinstance(one, Supervisor)),
         notes=tuple(
             f"{entry}: no handoff leads to the agent {name!r}, so no call can start at it or reach it"

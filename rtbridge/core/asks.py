@@ -10,8 +10,9 @@ from typing import Any
 class ConfigureSession:
     """Put an agent's session in force (event `session.update`); the call adds what belongs to the call."""
 
-    session: dict[str, Any]  # the wire's `session`, without create_response and interrupt_response
+    session: dict[str, Any]  # the wire's `session`
     agent: str = ""  # whose it is
+    model: str = ""  # that it is made for
 
 
 @dataclass(frozen=True, slots=True)

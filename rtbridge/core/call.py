@@ -57,6 +57,7 @@ class Call:
         self.retried = False
         self.client = Correspondence()
         self._actions: deque[Action] = deque()
+        self._notices: set[str] = set()  # of few kinds: of agents and voices
         self._leg_up = False
         self._hold_until: float | None = None
         self._ended = False
@@ -81,6 +82,12 @@ class Call:
     def note(self, entry: journal.Entry) -> None:
         """Put an entry into the journal."""
         self._actions.append(Note(entry))
+
+    def note_once(self, message: str) -> None:
+        """Put a notice into the journal, unless it was there already."""
+        if message not in self._notices:
+            self._notices.add(message)
+            self.note(journal.Notice(message))
 
     def tell(self, event: Wire) -> None:
         """Send an event to the caller."""
@@ -127,8 +134,11 @@ class Call:
     def handle_ask(self, ask: asks.Ask, now: float) -> None:
         """Take what the Agents SDK's side asks for."""
         match ask:
-            case asks.ConfigureSession(session, agent):
+            case asks.ConfigureSession(session, agent, model):
                 self._configure(session, agent, now)
+                if model and model != self.plan.model:
+                    kept = f"a call keeps the model it began with, {self.plan.model or 'the server chose it'}"
+                    self.note_once(f"{agent} asks for the model {model}: {kept}")
             case asks.ToolOutput(call_id, output):
                 self._tool_output(call_id, output, now)
             case asks.UserText(text):
@@ -143,8 +153,8 @@ class Call:
 
     def _configure(self, session: Wire, agent: str, now: float) -> None:
         given = session.get("audio", {}).get("input", {})
-        if not self.detection.chosen:  # the scenario's, unless the caller's side was quicker
-            self.choose_detection(given.get("turn_detection", detection.DEFAULT))
+        if "turn_detection" in given or not self.detection.chosen:
+            self.choose_detection(given.get("turn_detection", detection.DEFAULT), by_caller=False)
         self.session = merged(self.session, session)
         agent = self.handover.configured(session.get("instructions"), agent) or agent or self.agent
         wanted = dict(session)
@@ -158,9 +168,9 @@ class Call:
         """Have the agents hand in another agent's session."""
         self._actions.append(SwitchAgent(agent))
 
-    def choose_detection(self, value: Wire | None) -> bool:
+    def choose_detection(self, value: Wire | None, *, by_caller: bool) -> bool:
         """Set how turns are found; return whether that is a change."""
-        changed = self.detection.choose(value)
+        changed = self.detection.choose(value, by_caller=by_caller)
         self.arbiter.auto_create = self.detection.creates
         return changed
 
@@ -298,6 +308,8 @@ class Call:
                 self.arbiter.want("greeting", now)
         for event in self.arbiter.take():
             self._actions.append(ToUpstream(event))
+        if (voice := self.arbiter.configuration.voice_refused()) is not None:
+            self.note_once(f"the voice {voice} is not taken: a call keeps the voice that was heard first")
         for cause in self.arbiter.take_requested():
             self.agent = self.handover.switch(self.agent, now)
             self.note(journal.ResponseRequested(cause))

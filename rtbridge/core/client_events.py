@@ -33,7 +33,7 @@ def _session_update(call: Call, event: Wire, now: float) -> None:
     if not call.client.owe_update(dict(session)):
         raise _too_many(event)
     if given:
-        changed = call.choose_detection(detection)
+        changed = call.choose_detection(detection, by_caller=True)
         if changed and call.session:  # before the agents have a session, theirs takes it along
             call.arbiter.configure(call.detection.upstream(), now)
     call.settle(now)

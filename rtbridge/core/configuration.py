@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rtbridge.core import requests
+from rtbridge.core.dialect import dig
 from rtbridge.core.requests import merged
 
 Wire = dict[str, Any]
@@ -22,6 +23,8 @@ class Configuration:
     def __init__(self) -> None:
         self.sent: Wire = {}  # all that was sent of `session`, merged
         self._next: Wire | None = None
+        self.voice_heard = False  # the upstream has put out audio: from there on it changes its voice no more
+        self._voice_refused: str | None = None
         self._unacked: dict[str, float] = {}  # event_id of session.update -> sent at
 
     @property
@@ -40,9 +43,25 @@ class Configuration:
     def go(self, event_id: str, now: float) -> Wire:
         """Return the session.update to send."""
         going, self._next = self._next or {}, None
+        if self.voice_heard:
+            going = self._with_the_voice_heard(going)
         self.sent = merged(self.sent, going)
         self._unacked[event_id] = now
         return requests.update(event_id, going)
+
+    def _with_the_voice_heard(self, session: Wire) -> Wire:
+        """Take another voice out of a session: the upstream would refuse the whole of it (cannot_update_voice)."""
+        given, sent = dig(session, "audio", "output"), dig(self.sent, "audio", "output")
+        if "voice" not in given or given["voice"] == sent.get("voice"):
+            return session
+        self._voice_refused = str(given["voice"])
+        kept = {key: value for key, value in given.items() if key != "voice"}
+        return {**session, "audio": {**session["audio"], "output": kept}}
+
+    def voice_refused(self) -> str | None:
+        """Return a voice that was asked for and not sent, once."""
+        refused, self._voice_refused = self._voice_refused, None
+        return refused
 
     def acknowledged(self) -> None:
         """Note an acknowledged session.update; events come back in the order in which they were sent."""

@@ -1,4 +1,6 @@
-"""Turn detection as the caller's side chose it, and the part of it that the upstream is told.
+"""Turn detection as the caller's side or the agent chose it, and the part of it that the upstream is told.
+
+The caller's own choice stands for the rest of the call, whoever takes over: agents then choose for nobody.
 
 `create_response` and `interrupt_response` are obeyed in the house: the upstream finds turns and does nothing more.
 """
@@ -19,11 +21,14 @@ class TurnDetection:
     def __init__(self) -> None:
         self.value: Wire | None = None
         self.chosen = False
+        self.by_caller = False
 
-    def choose(self, value: Wire | None) -> bool:
+    def choose(self, value: Wire | None, *, by_caller: bool = True) -> bool:
         """Take `value` (GA shape of session.audio.input.turn_detection); return whether that is a change."""
+        if self.by_caller and not by_caller:
+            return False
         changed = value != self.value or not self.chosen
-        self.value, self.chosen = value, True
+        self.value, self.chosen, self.by_caller = value, True, by_caller
         return changed
 
     @property

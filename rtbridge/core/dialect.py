@@ -195,7 +195,7 @@ def turn_detection(event: Mapping[str, Any]) -> tuple[bool, Wire | None]:
     value = given["turn_detection"]
     if value is None:
         return True, None
-    problem = _turn_detection_problem(value)
+    problem = turn_detection_problem(value)
     if problem is not None:
         param, message = problem
         raise Refused(
@@ -216,7 +216,8 @@ _TURN_DETECTION_NUMBERS = {
 }
 
 
-def _turn_detection_problem(value: object) -> tuple[str, str] | None:
+def turn_detection_problem(value: object) -> tuple[str, str] | None:
+    """Return (key, what is wrong with it) of a malformed turn detection; key "" for the whole of it."""
     if not isinstance(value, Mapping):
         return "", "must be an object or null"
     if value.get("type") not in ("server_vad", "semantic_vad"):

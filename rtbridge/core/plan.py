@@ -22,6 +22,7 @@ class Plan:
     agents: tuple[str, ...] = ()  # all that there are
     handoffs: Mapping[str, str] = field(default_factory=dict)  # tool name -> agent
     upstream_url: str = ""
+    model: str = ""  # that the upstream was dialled with
     demo: bool = False  # the upstream is the embedded engine, which takes prompt ids
     word_times: bool = False
     greet: bool = True

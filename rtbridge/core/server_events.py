@@ -183,6 +183,7 @@ def _begin(call: Call, item_id: str, response_id: str) -> Spoken:
 
 def _audio_delta(call: Call, event: Wire, now: float) -> bool:
     response_id, item_id = str(event.get("response_id")), str(event.get("item_id"))
+    call.arbiter.configuration.voice_heard = True
     if call.is_stale(response_id):
         return False
     try:

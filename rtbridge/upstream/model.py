@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -70,7 +70,7 @@ class BridgeModel(RealtimeModel):
             raise AssertionError("BridgeModel serves one session at a time")
         self._connected = True
         settings = options.get("initial_model_settings") or RealtimeSessionModelSettings()
-        self._ask(ConfigureSession(wire_session(settings, first=True), self.whose()))
+        self._ask(self._configure(settings, first=True))
 
     def add_listener(self, listener: RealtimeModelListener) -> None:
         """Add a listener; twice the same counts once."""
@@ -103,7 +103,7 @@ class BridgeModel(RealtimeModel):
             # is the arbiter's to decide, for every output alike.
             self.answer(event.tool_call.call_id, event.output)
         elif isinstance(event, RealtimeModelSendSessionUpdate):
-            self._ask(ConfigureSession(wire_session(event.session_settings, first=False), self.whose()))
+            self._ask(self._configure(event.session_settings, first=False))
         elif isinstance(event, RealtimeModelSendUserInput):
             self._ask(UserText(text=_user_text(event)))
         elif isinstance(event, RealtimeModelSendInterrupt):
@@ -116,6 +116,10 @@ class BridgeModel(RealtimeModel):
                 f"{type(event).__name__} does not pass through the agents' session: audio goes from the caller's "
                 "leg straight to the upstream, and wire events are written by the call's arbiter alone."
             )
+
+    def _configure(self, settings: RealtimeSessionModelSettings, *, first: bool) -> ConfigureSession:
+        model = str(settings.get("model_name") or "")
+        return ConfigureSession(wire_session(settings, first=first), self.whose(), model)
 
     def answer(self, call_id: str, output: str) -> None:
         """Give a function call its output, once; a second output for the same call is dropped."""
@@ -177,10 +181,14 @@ class BridgeSession(RealtimeSession):
         *,
         settings: RealtimeSessionModelSettings,
         tell: Callable[[RealtimeSessionEvent], None] = lambda _event: None,
+        per_agent: Mapping[str, RealtimeSessionModelSettings] | None = None,
         tracing: bool = False,
         approval_timeout_s: float = APPROVAL_TIMEOUT_S,
     ) -> None:
-        """`settings` are what all agents share (voice, turn detection); `tell` must not raise or block."""
+        """`settings` are what all agents share (voice, turn detection); `tell` must not raise or block.
+
+        `per_agent` are whole settings by agent's name, laid over the shared ones whenever that agent takes over.
+        """
         shared = settings.copy()
         if tracing:
             shared.setdefault("tracing", {"workflow_name": "rtbridge"})
@@ -193,6 +201,7 @@ class BridgeSession(RealtimeSession):
             run_config={"async_tool_calls": True, "tracing_disabled": not tracing},
         )
         self._bridge = model
+        self._per_agent = dict(per_agent or {})
         model.whose = lambda: str(self._current_agent.name)
         self._tell = tell
         self._approval_timeout_s = approval_timeout_s
@@ -213,6 +222,13 @@ class BridgeSession(RealtimeSession):
             log.error("agent.switch_failed", agent=agent.name, error=type(error).__name__)
             return f"the session of {agent.name!r} could not be made: {type(error).__name__}"
         return None
+
+    async def _get_updated_model_settings_from_agent(
+        self, starting_settings: RealtimeSessionModelSettings | None, agent: RealtimeAgent[Any]
+    ) -> RealtimeSessionModelSettings:
+        made = await super()._get_updated_model_settings_from_agent(starting_settings, agent)
+        made.update(self._per_agent.get(agent.name, {}))
+        return made
 
     async def _put_event(self, event: RealtimeSessionEvent) -> bool:
         return self._put_event_nowait(event)

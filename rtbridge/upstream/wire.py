@@ -1,7 +1,7 @@
 """RealtimeSessionModelSettings of the Agents SDK -> the GA wire shape of `session.update`'s `session`.
 
-Pure translation from public fields. What belongs to the call is left out here and added by the arbiter:
-`turn_detection.create_response` and `.interrupt_response`. Source: `RealtimeSessionCreateRequest` of the OpenAI API.
+Pure translation from public fields. `turn_detection.create_response` and `.interrupt_response` are the call's to obey:
+it never sends them on as they are. Source: `RealtimeSessionCreateRequest` of the OpenAI API.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from agents import FunctionTool
 
 PCM = {"type": "audio/pcm", "rate": 24000}  # the only rate of PCM that GA Realtime knows
 
-_ARBITERS = ("create_response", "interrupt_response", "createResponse", "interruptResponse")
 # The SDK takes turn detection in camelCase too.
 _SNAKE = {
     "prefixPaddingMs": "prefix_padding_ms",
     "silenceDurationMs": "silence_duration_ms",
     "idleTimeoutMs": "idle_timeout_ms",
+    "createResponse": "create_response",
+    "interruptResponse": "interrupt_response",
     "modelVersion": "model_version",
 }
 _TOOL_CHOICES = ("auto", "none", "required")
@@ -76,7 +77,7 @@ def _audio_input(settings: RealtimeSessionModelSettings) -> dict[str, Any]:
 
 
 def _detection(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {_SNAKE.get(key, key): value for key, value in given.items() if key not in _ARBITERS}
+    return {_SNAKE.get(key, key): value for key, value in given.items()}
 
 
 def _audio_output(settings: RealtimeSessionModelSettings) -> dict[str, Any]:

@@ -64,12 +64,14 @@ def test_the_engine_is_told_whose_lines_to_speak() -> None:
     assert rig.far.session["prompt"] == {"id": "demo/poet"}
 
 
-def test_a_scenario_without_turn_detection_gets_the_servers_and_a_later_agent_cannot_change_it() -> None:
+def test_a_scenario_without_turn_detection_gets_the_servers_and_a_later_agent_may_bring_its_own() -> None:
     rig = Rig(go=False)
     rig.ask(asks.ConfigureSession({"type": "realtime"}))
     assert rig.call.detection.value == {"type": "server_vad"}
     rig.ask(asks.ConfigureSession({"type": "realtime", "audio": {"input": {"turn_detection": None}}}))
-    assert rig.far.session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+    assert rig.far.session["audio"]["input"]["turn_detection"] is None
+    rig.ask(asks.ConfigureSession({"type": "realtime", "instructions": "says nothing of it"}))
+    assert rig.far.session["audio"]["input"]["turn_detection"] is None
 
 
 def test_a_held_leg_keeps_the_agents_words_and_goes_on_at_the_sample() -> None:

@@ -95,15 +95,29 @@ def test_the_session_has_the_private_methods_that_bridge_session_overrides() -> 
     assert _parameters(RealtimeSession.reject_tool_call) == ["self", "call_id", "always", "rejection_message"]
 
 
+_MADE = "_get_updated_model_settings_from_agent"
+
+
+def test_every_session_of_an_agent_is_made_in_the_one_place_that_bridge_session_adds_to() -> None:
+    assert _parameters(getattr(RealtimeSession, _MADE)) == ["self", "starting_settings", "agent"]
+    assert inspect.iscoroutinefunction(getattr(RealtimeSession, _MADE))
+    for maker in (
+        RealtimeSession.__aenter__,
+        RealtimeSession.update_agent,
+        RealtimeSession._handle_tool_call,
+    ):
+        assert f"self.{_MADE}(" in inspect.getsource(maker)
+
+
 def test_the_session_has_the_private_fields_that_bridge_session_reads_and_none_that_it_hides() -> None:
     plain = RealtimeSession(BridgeModel(lambda _ask: None), agent_with(), None)
     assert plain._closing is False
     assert plain._closed is False
     assert plain._current_agent.name == "solo"
     assert not hasattr(RealtimeSession, "switch")
-    assert not {"_bridge", "_tell", "_approval_timeout_s", "_unapproved"} & set(vars(plain))
+    assert not {"_bridge", "_tell", "_approval_timeout_s", "_unapproved", "_per_agent"} & set(vars(plain))
     own = {name for name in vars(BridgeSession) if not name.startswith(("__", "_abc"))}
-    assert own - {"_put_event", "_put_event_nowait", "_handle_tool_call"} == {"switch"}
+    assert own - {"_put_event", "_put_event_nowait", "_handle_tool_call", _MADE} == {"switch"}
 
 
 def test_only_put_event_and_its_sibling_fill_the_queue() -> None:

@@ -120,10 +120,15 @@ def test_the_older_flat_settings_are_understood() -> None:
     }
 
 
-def test_what_the_arbiter_owns_is_left_out_of_turn_detection() -> None:
+def test_what_the_call_obeys_of_turn_detection_is_named_as_on_the_wire() -> None:
     detection = {"type": "server_vad", "create_response": True, "interruptResponse": True, "threshold": 0.4}
     session = session_of({"turn_detection": detection})
-    assert session["audio"]["input"]["turn_detection"] == {"type": "server_vad", "threshold": 0.4}
+    assert session["audio"]["input"]["turn_detection"] == {
+        "type": "server_vad",
+        "create_response": True,
+        "interrupt_response": True,
+        "threshold": 0.4,
+    }
 
 
 def test_no_turn_detection_means_push_to_talk() -> None:
