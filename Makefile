@@ -40,7 +40,7 @@ bench: $(INSTALLED)
 
 # Every bar at its full count, in parts: one that passed at this commit is not run again. Figures lie in accept/.
 accept: $(INSTALLED) $(SYSTEM) $(STOCK)
-	$(BIN)/python tests/accept.py
+	$(BIN)/python tests/accept.py $(ARGS)
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rtbridge needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
