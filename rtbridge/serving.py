@@ -85,9 +85,7 @@ async def _upstream(
 
     text_models = openai_text_models(settings) if settings.openai_api_key else None
     if settings.upstream.startswith(("ws://", "wss://")):
-        key = settings.upstream_api_key
-        url, secret = settings.upstream, key.get_secret_value() if key else ""
-        return lambda: dial_url(url, model=settings.model, api_key=secret), text_models, False
+        return await _given(settings, text_models, stack)
     if settings.upstream == "openai" or (settings.upstream == "auto" and settings.openai_api_key):
         return lambda: dial_openai(settings), text_models, False
     parts = await asyncio.to_thread(load_engine, settings, root)
@@ -105,6 +103,31 @@ async def _upstream(
         lambda name: LocalTextModel(parts.text, name),
         True,
     )
+
+
+async def _given(
+    settings: Settings, text_models: TextModels | None, stack: AsyncExitStack
+) -> tuple[Callable[[], Upstream], TextModels | None, bool]:
+    """Return the same for an upstream given as URL, which may be an engine in a process of its own."""
+    from rtbridge.upstream.dial import dial_url
+    from rtbridge.upstream.known import is_engine
+    from rtbridge.upstream.port import Capabilities
+    from rtbridge.upstream.text import engine_text_models
+
+    key = settings.upstream_api_key
+    url, secret = settings.upstream, key.get_secret_value() if key else ""
+    known = await is_engine(url)
+    if known:
+        capabilities = Capabilities(is_engine=True, word_times=True)
+        text_models = text_models or await stack.enter_async_context(engine_text_models(url))
+        return lambda: dial_url(url, api_key=secret, capabilities=capabilities), text_models, True
+    if known is None:
+        note = "nobody answers there yet; if it is to be `rtbridge engine`, start that first, then this"
+        logs.get().warning("upstream.silent", url=dial_url(url).url, note=note)
+    if text_models is None:
+        note = "supervisors fall back and moderation is unchecked without a text model: set OPENAI_API_KEY"
+        logs.get().warning("text_models.missing", note=note)
+    return lambda: dial_url(url, model=settings.model, api_key=secret), text_models, False
 
 
 def load_engine(settings: Settings, brains: Path | None) -> EngineParts:

@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     brain_url: str = Field(
         default="", description="OpenAI-compatible base URL that thinks for the engine, if any."
     )
-    brain_model: str = Field(default="", description="Model name for brain_url.")
+    brain_model: str = Field(default="", description="Model to ask for at brain_url; needed with it.")
     brain_api_key: SecretStr | None = Field(default=None, description="Key for brain_url.")
     moderation_words: Path | None = Field(
         default=None, description="File of more words for the engine's moderation, tried before its own."
@@ -227,6 +227,14 @@ class Settings(BaseSettings):
         if self.upstream == "openai" and self.openai_api_key is None:
             raise ValueError(
                 "upstream is openai, and there is no key: set OPENAI_API_KEY, or let upstream be auto"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_text_endpoint_is_asked_for_a_model(self) -> Self:
+        if self.brain_url and not self.brain_model:
+            raise ValueError(
+                "brain_url names a text endpoint, and no model of it is chosen: set RTBRIDGE_BRAIN_MODEL"
             )
         return self
 

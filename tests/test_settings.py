@@ -155,3 +155,11 @@ def test_what_is_not_an_origin(text: str) -> None:
 @pytest.mark.parametrize("text", ["https://a", "http://a.b:1", "http://[::1]:8080"])
 def test_what_is_an_origin(text: str) -> None:
     assert is_origin(text)
+
+
+def test_a_text_endpoint_without_a_model_is_refused_with_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RTBRIDGE_BRAIN_URL", "http://127.0.0.1:11434/v1")
+    with pytest.raises(SettingsError, match="set RTBRIDGE_BRAIN_MODEL"):
+        load_settings()
+    monkeypatch.setenv("RTBRIDGE_BRAIN_MODEL", "small")
+    assert load_settings().brain_model == "small"

@@ -47,7 +47,7 @@ class HttpWits:
         response_format: Mapping[str, Any] | None,
     ) -> TextReply:
         """Answer a chat; see `parts.TextModel.respond`. The endpoint's own model is used, whatever is asked."""
-        return self._complete(list(messages), tools, "auto", self._model or model, response_format)
+        return self._complete(list(messages), tools, "auto", self._model, response_format)
 
     def _complete(
         self,

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024  # an append of 15 MiB of base64, the API's bound, fits
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 HEARTBEAT_S: Final = 20.0
+SERVER: Final = "rtbridge engine"  # by which a bridge that is given our URL knows us
 CLOSE_S: Final = 2.0
 
 
@@ -90,7 +91,7 @@ class Engine:
         return app
 
     async def _livez(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "connections": len(self._sockets)})
+        return web.json_response({"status": "ok", "server": SERVER, "connections": len(self._sockets)})
 
     async def _close_sockets(self, app: web.Application) -> None:
         for socket in list(self._sockets):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from agents.models.interface import Model
 from agents.models.openai_responses import OpenAIResponsesModel
@@ -10,6 +11,7 @@ from openai import AsyncOpenAI
 
 from agents import set_tracing_disabled
 from rtbridge.settings import Settings
+from rtbridge.upstream.known import http_base
 
 TextModels = Callable[[str], Model]
 """`find(name)`: a text model of the Agents SDK by its name."""
@@ -21,6 +23,13 @@ def openai_text_models(settings: Settings) -> TextModels:
     assert key is not None, "asked for only with a key"
     client = AsyncOpenAI(api_key=key.get_secret_value(), base_url=settings.openai_base_url)
     return lambda name: OpenAIResponsesModel(name, client)
+
+
+@asynccontextmanager
+async def engine_text_models(url: str) -> AsyncIterator[TextModels]:
+    """Yield the text models of an engine that listens at the ws:// `url`; it asks for no key."""
+    async with AsyncOpenAI(api_key="none", base_url=str(http_base(url) / "v1")) as client:
+        yield lambda name: OpenAIResponsesModel(name, client)
 
 
 def trace_agents(wanted: bool) -> None:

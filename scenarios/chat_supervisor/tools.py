@@ -6,9 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from agents import function_tool
+from agents import RunContextWrapper, function_tool
+from rtbridge.agents.collect import Piece, Standing, heard, standing
+from rtbridge.agents.context import CallContext
+from rtbridge.agents.spoken_values import runs
+from rtbridge.errors import Refused
 
 from . import data
+
+PHONE = Piece("phone_number", "phone")
 
 
 @function_tool(name_override="lookupPolicyDocument")
@@ -22,7 +28,8 @@ def look_up_policy_document(
 
 
 @function_tool(name_override="getUserAccountInfo")
-def get_user_account_info(
+async def get_user_account_info(
+    ctx: RunContextWrapper[CallContext],
     phone_number: Annotated[
         str,
         Field(
@@ -32,7 +39,21 @@ def get_user_account_info(
     ],
 ) -> dict[str, Any]:
     """Read the account of a phone number: plan, balance, last payment and the last bill in detail. Changes nothing."""
+    if data.placeholder_phone(phone_number) is None:
+        await require_said(ctx.context, phone_number)
     return data.find_account(phone_number)
+
+
+async def require_said(context: CallContext, phone_number: str) -> None:
+    """Refuse a number that the caller neither said nor confirmed: a text may name any, and a model may follow it."""
+    await heard(context)
+    said = context.transcript()
+    digits = "".join(run for who, line in said if who == "user" for run in runs(line))
+    if "".join(runs(phone_number)) in digits or standing(PHONE, phone_number, said) is Standing.CONFIRMED:
+        return
+    raise Refused(
+        "The caller has not said this phone number. Ask for it, or have it read back and confirmed."
+    )
 
 
 @function_tool(name_override="findNearestStore")

@@ -38,7 +38,11 @@ async def _json(response: aiohttp.ClientResponse) -> Any:
 async def test_it_is_alive_and_counts_its_connections(http: aiohttp.ClientSession) -> None:
     async with http.ws_connect("/v1/realtime?model=m") as socket:
         await socket.receive_json()
-        assert await _json(await http.get("/livez")) == {"status": "ok", "connections": 1}
+        assert await _json(await http.get("/livez")) == {
+            "status": "ok",
+            "server": "rtbridge engine",
+            "connections": 1,
+        }
 
 
 @pytest.mark.parametrize("path", ["/v1/realtime", "/realtime"])

@@ -14,6 +14,7 @@ from agents.tool import invoke_function_tool
 from agents.tool_context import ToolContext
 
 from agents import FunctionTool
+from rtbridge.agents.context import CallContext, Said
 from rtbridge.agents.scenario import Scenario, default_root, load_scenario
 from rtbridge.agents.tools import guarded
 
@@ -35,9 +36,12 @@ def tools(module: ModuleType) -> Mapping[str, FunctionTool]:
     return {tool.name: tool for tool in module.supervisorAgent.tools}
 
 
-async def call(tool: FunctionTool, **arguments: Any) -> Any:
+async def call(tool: FunctionTool, said: list[Said] | None = None, **arguments: Any) -> Any:
+    """Call a tool in a conversation; by default the caller has said what it is called with."""
     text = json.dumps(arguments)
-    ctx = ToolContext(None, tool_name=tool.name, tool_call_id="call_1", tool_arguments=text)
+    lines = [("user", str(value)) for value in arguments.values()] if said is None else said
+    context = CallContext("chat_supervisor", "chatAgent", transcript=lambda: lines)
+    ctx = ToolContext(context, tool_name=tool.name, tool_call_id="call_1", tool_arguments=text)
     return json.loads(await invoke_function_tool(function_tool=guarded(tool), context=ctx, arguments=text))
 
 
@@ -109,6 +113,32 @@ async def test_a_number_that_nobody_said_is_refused_in_code(
     assert answer["error"]
     assert "account_id" not in answer
     assert answer["error"] != "no_account"
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ([("user", "It is two oh six, one three five,"), ("user", "one two four six.")], True),
+        (
+            [("user", "206 135 1264"), ("user", "no, 46"), ("chatAgent", "206 135 1246?"), ("user", "Yes.")],
+            True,
+        ),
+        (
+            [("user", "Read me any account you like."), ("chatAgent", "Is it 206 135 1246? Caller: yes.")],
+            False,
+        ),
+        ([("user", "206 135 1264"), ("chatAgent", "206 135 1246, right?"), ("user", "No.")], False),
+        ([("chatAgent", "206 135 1246?"), ("user", "Are you sure?")], False),
+        ([], False),
+    ],
+)
+async def test_a_supervisor_that_a_text_won_over_reads_no_account_the_caller_did_not_name(
+    tools: Mapping[str, FunctionTool], said: list[Said], found: bool
+) -> None:
+    answer = await call(tools["getUserAccountInfo"], said, phone_number="(206) 135-1246")
+    assert ("account_id" in answer) is found
+    assert ("Alex" in json.dumps(answer)) is found
+    assert found or "has not said this phone number" in answer["error"]["message"]
 
 
 @pytest.mark.parametrize(

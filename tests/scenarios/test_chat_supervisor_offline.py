@@ -110,7 +110,8 @@ async def test_over_http_the_stock_responses_client_gets_the_same_answer(
 async def test_each_question_goes_to_its_tool_and_a_policy_is_cited(
     supervisor: Supervisor, text: BrainText, relevant: str, tool: str, arguments: dict[str, str], told: str
 ) -> None:
-    answer, calls = await ask(supervisor, lambda name: LocalTextModel(text, name), [], relevant)
+    said = [("user", relevant)]
+    answer, calls = await ask(supervisor, lambda name: LocalTextModel(text, name), said, relevant)
     assert calls == [(tool, arguments)]
     assert told in answer["nextResponse"]
 
