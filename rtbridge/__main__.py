@@ -1,4 +1,4 @@
-"""The command line: `rtbridge serve | engine | replay | scenarios | bench | doctor`.
+"""The command line: `rtbridge serve | engine | replay | scenarios | mcp | bench | doctor`.
 
 Here the settings are read, and an error on purpose becomes one clear line and exit
 code 2. Each command imports what it needs when it is called, so that `rtbridge --help` is quick and a bridge with
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtbridge import logs
-from rtbridge.errors import RtbridgeError, SettingsError
+from rtbridge.errors import RtbridgeError, SettingsError, on_purpose
 from rtbridge.settings import Settings, env_sample, load_settings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BaseExceptionGroup as group:
-        first = _on_purpose(group)
+        first = on_purpose(group)
         if first is None:
             raise
         print(f"rtbridge: {first}", file=sys.stderr)
@@ -100,6 +100,16 @@ def _parser() -> argparse.ArgumentParser:
     prompt.add_argument(
         "description", nargs="?", default="", metavar="DESCRIPTION", help="with OPENAI_API_KEY it is answered"
     )
+
+    mcp = add(
+        "mcp", _mcp, "Serve scenarios, replays and transcripts to a coding assistant, over stdio (MCP)."
+    )
+    mcp.add_argument("--scenarios", type=Path, help="folder of scenario folders")
+    mcp.add_argument("--out", type=Path, default=Path("out"), help="folder for what replays leave (out)")
+    mcp.add_argument(
+        "--bridge", metavar="URL", help="running bridge whose calls are listed; by host and port"
+    )
+    add_log(mcp)
 
     benches = commands.add_parser("bench", help="Measure this machine.").add_subparsers(
         required=True, metavar="WHAT"
@@ -188,6 +198,12 @@ def _prompt(args: argparse.Namespace) -> int:
     return 0
 
 
+def _mcp(args: argparse.Namespace) -> int:
+    from rtbridge.mcp import server
+
+    return server.run(args, _settings(args))
+
+
 def _bench_media(args: argparse.Namespace) -> int:
     from rtbridge.bench import media
 
@@ -222,18 +238,6 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         from uvloop import new_event_loop as loop_factory
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(work)
-
-
-def _on_purpose(group: BaseExceptionGroup[Any]) -> RtbridgeError | None:
-    """Return the error of ours that a TaskGroup wrapped, when it is the only one."""
-    while len(group.exceptions) == 1:
-        (inner,) = group.exceptions
-        if isinstance(inner, RtbridgeError):
-            return inner
-        if not isinstance(inner, BaseExceptionGroup):
-            return None
-        group = inner
-    return None
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ Anything else that escapes is a bug.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class RtbridgeError(Exception):
@@ -172,3 +172,15 @@ class Refused(RtbridgeError):
 
 class Closed(RtbridgeError):
     """The thing was closed before."""
+
+
+def on_purpose(group: BaseExceptionGroup[Any]) -> RtbridgeError | None:
+    """Return the error of ours that a TaskGroup wrapped, when it is the only one."""
+    while len(group.exceptions) == 1:
+        (inner,) = group.exceptions
+        if isinstance(inner, RtbridgeError):
+            return inner
+        if not isinstance(inner, BaseExceptionGroup):
+            return None
+        group = inner
+    return None

@@ -91,7 +91,7 @@ class Session:
         self.call = Call(self._plan, new_id=new_id, now=self._opened_s)
         self._model = BridgeModel(self._ask)
         of_call: dict[str, Any] = {
-            "transcript": self._transcript,
+            "transcript": self.transcript,
             "note": self._note,
             "effects": book_at(settings.effects_path) if effects is None else effects,
             "moderation_model": settings.moderation_model,
@@ -262,7 +262,7 @@ class Session:
             self._timer_moved.set()
 
     def _write(self, entry: journal.Entry) -> None:
-        at_ms = round((self._time() - self._opened_s) * 1000)
+        at_ms = self.age_ms
         self._record(self._plan.call_id, at_ms, entry)
         if entry.to_caller:
             event_id = self.call.new_id("event")
@@ -277,7 +277,7 @@ class Session:
             refused = journal.CallerRefused(
                 str(event.get("type")), "too_long", "an event over 64 KiB was not sent"
             )
-            self._record(self._plan.call_id, round((self._time() - self._opened_s) * 1000), refused)
+            self._record(self._plan.call_id, self.age_ms, refused)
             return
         self._leg.send(text)
 
@@ -286,15 +286,19 @@ class Session:
         self.call.note(entry)
         self._act()
 
-    def _transcript(self) -> list[tuple[str, str]]:
-        """Return (who, what was heard) of each message so far, for tools."""
+    @property
+    def age_ms(self) -> int:
+        """Return how long the call has been open."""
+        return round((self._time() - self._opened_s) * 1000)
+
+    def transcript(self) -> list[tuple[str, str]]:
+        """Return (who, what was heard) of each message so far."""
         return [
             (entry.agent or entry.role, entry.text) for entry in self.call.speech.transcript if entry.visible
         ]
 
     def _say_goodbye(self, reason: str) -> None:
-        duration_ms = round((self._time() - self._opened_s) * 1000)
-        self._write(journal.CallClosed(reason, duration_ms))
+        self._write(journal.CallClosed(reason, self.age_ms))
 
     async def _close(self, close: Callable[[], Any]) -> None:
         try:

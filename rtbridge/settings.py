@@ -61,6 +61,12 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Live calls a caller key may have; 0 is no limit."
     )
     max_call_s: float = Field(default=1800.0, gt=0, description="Longest call in seconds.")
+    call_history: int = Field(
+        default=100,
+        ge=0,
+        le=10_000,
+        description="Ended calls whose transcripts stay in memory; 0 keeps none.",
+    )
     offers_per_s: float = Field(default=0.0, ge=0, description="Offers a second a caller key; 0 is no limit.")
     offers_per_s_per_address: float = Field(
         default=0.0, ge=0, description="Offers a second an IP address; 0 is no limit."
@@ -124,6 +130,9 @@ class Settings(BaseSettings):
         default=5.0,
         gt=0,
         description="Seconds an MCP server of a scenario may take to start and list its tools.",
+    )
+    mcp_replay_timeout_s: float = Field(
+        default=600.0, gt=0, description="Seconds that a replay started through `rtbridge mcp` may take."
     )
     effects_path: str = Field(
         default="",

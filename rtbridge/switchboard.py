@@ -20,6 +20,7 @@ from rtbridge.agents.effect_book import book_at
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core.leg import CallerLeg
 from rtbridge.errors import NotFound, TooManyRequests, Unavailable
+from rtbridge.history import CallRecord, History, bounded
 from rtbridge.session import Record, Session
 from rtbridge.settings import Settings
 from rtbridge.upstream.port import Upstream
@@ -60,6 +61,22 @@ class Reservation:
 class _Running:
     session: Session
     leg: CallerLeg
+    scenario: str
+    principal: str
+
+    def recorded(self, call_id: str, ended: str | None = None) -> CallRecord:
+        """Return what is known of the call now."""
+        said, cut = bounded(self.session.transcript())
+        return CallRecord(
+            call_id=call_id,
+            scenario=self.scenario,
+            agent=self.session.call.agent,
+            principal=self.principal,
+            duration_ms=self.session.age_ms,
+            said=said,
+            ended=ended,
+            cut=cut,
+        )
 
 
 class Switchboard:
@@ -83,6 +100,7 @@ class Switchboard:
         self._effects = book_at(settings.effects_path)  # one for all calls: a customer may call again
         self._running: dict[str, _Running] = {}
         self._places: Counter[str] = Counter()  # by principal
+        self._history = History(settings.call_history)
         self._draining = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -177,9 +195,10 @@ class Switchboard:
             effects=self._effects,
         )
         reservation.take()
-        self._running[call_id] = _Running(session, leg)
+        running = _Running(session, leg, reservation.scenario.id, reservation.principal)
+        self._running[call_id] = running
         self._empty.clear()
-        self._group.create_task(self._carry(call_id, session, reservation.principal), name=call_id)
+        self._group.create_task(self._carry(call_id, running), name=call_id)
         return call_id
 
     def hangup(self, call_id: str, reason: str) -> bool:
@@ -194,21 +213,30 @@ class Switchboard:
         running = self._running.get(call_id)
         return running.leg if running is not None else None
 
+    def calls(self, principal: str) -> list[CallRecord]:
+        """Return a principal's calls: those that run and the last that ended, each newest first."""
+        running = [
+            one.recorded(call_id) for call_id, one in self._running.items() if one.principal == principal
+        ]
+        return [*reversed(running), *(one for one in self._history if one.principal == principal)]
+
     async def drain(self) -> None:
         """Refuse new calls and wait for the running ones to end by themselves."""
         self._draining = True
         await self._empty.wait()
 
-    async def _carry(self, call_id: str, session: Session, principal: str) -> None:
+    async def _carry(self, call_id: str, running: _Running) -> None:
+        reason = "internal error"
         try:
-            await session.run()
+            reason = await running.session.run()
         except Exception as bug:  # noqa: BLE001 - the border: a bug ends its own call and no other
             _log.exception("session.failed", call_id=call_id, error=type(bug).__name__)
         finally:
             del self._running[call_id]
-            self._release(principal)
+            self._release(running.principal)
             if not self._running:
                 self._empty.set()
+            self._history.add(running.recorded(call_id, reason))
 
     def _release(self, principal: str) -> None:
         self._places[principal] -= 1

@@ -14,6 +14,7 @@ import aiohttp
 
 from rtbridge.core.leg import CallerLeg, Hear, LegEvent, Pull
 from rtbridge.errors import BadOffer, NotFound, Unavailable
+from rtbridge.history import CallRecord
 from rtbridge.server.app import Bridge
 from rtbridge.server.page import Page
 from rtbridge.server.ports import AgentInfo, Place, ScenarioInfo
@@ -113,6 +114,7 @@ class FakeBoard:
     asked: list[tuple[str, str | None, str]] = field(default_factory=list)
     wishes: list[dict[str, Any]] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
+    records: list[CallRecord] = field(default_factory=list)
     empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -148,6 +150,9 @@ class FakeBoard:
 
     def leg(self, call_id: str) -> CallerLeg | None:
         return self.legs.get(call_id)
+
+    def calls(self, principal: str) -> list[CallRecord]:
+        return [one for one in self.records if one.principal == principal]
 
     async def drain(self) -> None:
         if self.legs:

@@ -18,7 +18,7 @@ import pytest
 
 from rtbridge import __main__ as cli
 from rtbridge import doctor
-from rtbridge.errors import RtbridgeError, ScenarioError, SettingsError
+from rtbridge.errors import RtbridgeError, ScenarioError, SettingsError, on_purpose
 from rtbridge.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,11 +35,11 @@ def test_help_names_each_command_and_what_it_is_for(capsys: pytest.CaptureFixtur
         cli.main(["--help"])
     assert left.value.code == 0
     shown = capsys.readouterr().out
-    for command in ("serve", "engine", "replay", "scenarios", "bench", "doctor"):
+    for command in ("serve", "engine", "replay", "scenarios", "mcp", "bench", "doctor"):
         assert re.search(rf"^    {command}\s", shown, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", ["rtbridge.replay.cli", "rtbridge.bench.media"])
+@pytest.mark.parametrize("module", ["rtbridge.replay.cli", "rtbridge.bench.media", "rtbridge.mcp.server"])
 def test_every_command_that_is_offered_exists(module: str) -> None:
     assert callable(importlib.import_module(module).run)
 
@@ -90,9 +90,9 @@ def test_a_taken_port_is_one_line_through_all_task_groups(capsys: pytest.Capture
 
 def test_an_error_on_purpose_is_found_in_a_group_only_when_it_is_alone() -> None:
     ours = SettingsError("x")
-    assert cli._on_purpose(BaseExceptionGroup("", [BaseExceptionGroup("", [ours])])) is ours
-    assert cli._on_purpose(BaseExceptionGroup("", [ours, ValueError()])) is None
-    assert cli._on_purpose(BaseExceptionGroup("", [ValueError()])) is None
+    assert on_purpose(BaseExceptionGroup("", [BaseExceptionGroup("", [ours])])) is ours
+    assert on_purpose(BaseExceptionGroup("", [ours, ValueError()])) is None
+    assert on_purpose(BaseExceptionGroup("", [ValueError()])) is None
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,19 @@ def reasons(entries: Entries) -> list[str]:
     return [entry.reason for _, entry in entries if isinstance(entry, journal.CallClosed)]
 
 
-def board(tmp_path: Path, entries: Entries | None = None, **settings: Any) -> Switchboard:
+def board(
+    tmp_path: Path,
+    entries: Entries | None = None,
+    *,
+    answer: Callable[[Turn], list[Act]] = lambda turn: [],
+    **settings: Any,
+) -> Switchboard:
     def record(call_id: str, at_ms: int, entry: journal.Entry) -> None:
         if entries is not None:
             entries.append((call_id, entry))
 
     def dial() -> Upstream:
-        return MemoryUpstream(scripted(lambda turn: []), capabilities=Capabilities())
+        return MemoryUpstream(scripted(answer), capabilities=Capabilities())
 
     scenario = scenario_in(tmp_path)
     return Switchboard(
@@ -176,3 +182,28 @@ async def test_an_effect_in_a_customers_name_is_done_once_however_often_they_cal
     outputs = [entry.output for _, entry in entries if isinstance(entry, journal.ToolEnded)]
     assert outputs == ["1", "1", "1"]
     assert len({call_id for call_id, _ in entries}) == 3
+
+
+@on_virtual_time()
+async def test_calls_are_told_to_their_principal_while_they_run_and_after(tmp_path: Path) -> None:
+    def greet(turn: Turn) -> list[Act]:
+        return [Say("Welcome.")]
+
+    async with board(tmp_path, call_history=1, answer=greet) as switchboard:
+        legs = []
+        for principal in ("ann", "ann", "bob"):
+            legs.append(TestLeg())
+            switchboard.open(switchboard.reserve(scenario="desks", agent=None, principal=principal), legs[-1])
+        legs[0].inbox.put_nowait(LegUp())
+        await asyncio.sleep(0)
+        await legs[0].pass_ms(2000)
+        second, first = switchboard.calls("ann")
+        assert (first.said, first.ended, first.cut) == ((("front", "Welcome."),), None, False)
+        assert first.duration_ms == 2000
+        assert second.said == ()
+        for leg in legs:
+            leg.inbox.put_nowait(LegGone("done"))
+            await asyncio.sleep(0.1)
+        assert switchboard.calls("ann") == []  # one call is kept, and bob's was the last
+        (kept,) = switchboard.calls("bob")
+        assert (kept.ended, kept.scenario, kept.agent) == ("done", "desks", "front")

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from rtbridge import logs
 from rtbridge.errors import BadRequest, NotFound, PeerError, Unauthorized, UnsupportedMedia
+from rtbridge.server import history
 from rtbridge.server.body import MOST_BODY_BYTES, check_wish, read_bytes, read_object, read_offer
 from rtbridge.server.calls import Answered, Calls
 from rtbridge.server.guard import From, Guard, cors_headers
@@ -60,6 +61,8 @@ class Bridge:
         for path in ("/v1/realtime/calls", "/v1/realtime"):  # the second is what clients used before GA
             add.add_post(path, self._post_call)
             add.add_route("OPTIONS", path, self._options)
+        add.add_get("/v1/realtime/calls", self._get_calls)
+        add.add_get("/v1/realtime/calls/{call_id}/transcript", self._get_transcript)
         add.add_patch("/v1/realtime/calls/{call_id}", self._patch_call)
         add.add_delete("/v1/realtime/calls/{call_id}", self._end_call)
         add.add_post("/v1/realtime/calls/{call_id}/hangup", self._end_call)
@@ -174,6 +177,16 @@ class Bridge:
     async def _end_call(self, request: web.Request) -> web.Response:
         self.calls.hangup(request.match_info["call_id"], self._granted(request))
         return web.Response(status=200)
+
+    async def _get_calls(self, request: web.Request) -> web.Response:
+        grant = self._granted(request)
+        history.check_reader(grant, request[_FROM])
+        return history.listed(self._board, grant)
+
+    async def _get_transcript(self, request: web.Request) -> web.Response:
+        grant = self._granted(request)
+        history.check_reader(grant, request[_FROM])
+        return history.transcript(self._board, grant, request.match_info["call_id"])
 
     async def _options(self, _request: web.Request) -> web.Response:
         # RFC 9725 §4.2: what may be posted, and (§4.6) which ICE servers to gather with.

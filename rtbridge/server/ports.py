@@ -6,11 +6,12 @@ without media and without agents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from rtbridge.core.leg import CallerLeg
+from rtbridge.history import CallRecord
 
 
 class AnsweringLeg(CallerLeg, Protocol):
@@ -106,6 +107,10 @@ class Board(Protocol):
 
     def leg(self, call_id: str, /) -> CallerLeg | None:
         """Return the leg of a running call."""
+        ...
+
+    def calls(self, principal: str, /) -> Sequence[CallRecord]:
+        """Return a principal's calls: running ones, then the last that ended, each newest first."""
         ...
 
     async def drain(self) -> None:
