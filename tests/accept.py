@@ -33,7 +33,7 @@ TESTS: Final = (
     "tests/core/test_schedules.py",
     "tests/core/test_server_events.py",
     "tests/upstream/test_bad_events.py",
-    "tests/agents/test_effects.py",
+    "tests/agents/test_effects_kill.py",
     "tests/rtc/test_offer.py",
     "tests/rtc/test_peer_attacks.py",
     "tests/test_hostile.py",

@@ -43,7 +43,26 @@ async def test_each_message_is_pending_and_then_judged_in_journal_and_on_the_dat
         "text": "You are an idiot.",
         "who": "agent",
     }
+    assert failed["rationale"]
+    (noted,) = (one for one in rig.entries(journal.GuardrailJudged) if one.state == "fail")
+    assert failed["latency_ms"] == noted.latency_ms >= 0
     assert "weather in Paris" in [text for _, text in model.asked]
+
+
+@on_virtual_time()
+async def test_the_classifier_of_a_call_is_told_the_scenarios_company_and_how_long_it_took_is_told(
+    tmp_path: Path,
+) -> None:
+    async def think(text: str) -> None:
+        await asyncio.sleep(0.25)
+
+    model = ListModel(think)
+    scenario = scenario_in(tmp_path, AGENTS + 'company = "Snowy Peak Boards"\n')
+    async with CallRig(scenario, rude_when_asked, text_model=lambda name: model) as rig:
+        await rig.leg.pass_ms(2000)
+    assert {"Snowy Peak Boards" in system for system, _ in model.asked} == {True}
+    (told,) = (one for one in rig.leg.events_told("rtbridge.guardrail.judged") if one["state"] == "pass")
+    assert (told["category"], told["latency_ms"]) == ("NONE", 250)
 
 
 @on_virtual_time()

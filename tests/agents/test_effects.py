@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import random
-import signal
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +16,10 @@ from agents.tool_context import ToolContext
 from agents import FunctionTool, RunContextWrapper, function_tool
 from rtbridge.agents import effect_book
 from rtbridge.agents.context import CallContext
-from rtbridge.agents.effect_book import NOT_DONE, POINTS, UNKNOWN, EffectBook, book_at, canonical
+from rtbridge.agents.effect_book import NOT_DONE, UNKNOWN, EffectBook, book_at, canonical
 from rtbridge.agents.effects import caller_turn, declared, effect
 from rtbridge.agents.tools import guarded
 from rtbridge.errors import Refused
-
-
-class Killed(BaseException):
-    """The process died here."""
 
 
 async def call(tool: FunctionTool, context: Any, arguments: dict[str, Any]) -> Any:
@@ -258,143 +250,3 @@ def test_an_effect_is_declared_and_survives_the_guard() -> None:
 def test_a_file_is_opened_once_a_process_and_memory_once_a_call(tmp_path: Path) -> None:
     assert book_at(str(tmp_path / "a.db")) is book_at(str(tmp_path / "." / "a.db"))
     assert book_at("") is not book_at("")
-
-
-# -- T3: interleavings with kill points --------------------------------------------------------------------------
-class World:
-    """Effects that can be looked up, or not; the process that makes them dies at any point."""
-
-    def __init__(self, rng: random.Random, path: Path) -> None:
-        self.rng, self.path = rng, path
-        self.done: Counter[str] = Counter()
-        self.acknowledged: dict[str, str] = {}
-        self.unknown: set[str] = set()
-        self.can_look_up = rng.random() < 0.7
-        self.kill_at = ""
-        self.book = EffectBook(path, at=self.point)
-
-    def point(self, name: str) -> None:
-        if name == self.kill_at:
-            raise Killed
-
-    async def ask(self, item: str) -> None:
-        async def act() -> str:
-            self.point("before_act")
-            await asyncio.sleep(0)
-            self.done[item] += 1
-            self.point("in_act")
-            return f"{item} done"
-
-        async def look_up() -> Any:
-            return f"{item} done" if self.done[item] else NOT_DONE
-
-        answer = await self.book.once(
-            call_id="rtc_1",
-            tool="order",
-            arguments={"item": item},
-            act=act,
-            look_up=look_up if self.can_look_up else None,
-        )
-        if answer == f"{item} done":
-            self.acknowledged[item] = answer
-        else:
-            assert json.loads(answer)["status"] == "unknown"
-            self.unknown.add(item)
-
-    async def life(self) -> None:
-        """One process: asks some things, at once and in turn, is barged into, and dies or ends."""
-        places = (*POINTS, "before_act", "in_act", "", "")
-        self.kill_at = self.rng.choice(places)
-        try:
-            for _ in range(self.rng.randint(1, 3)):
-                asks = [asyncio.ensure_future(self.ask(self.item())) for _ in range(self.rng.randint(1, 3))]  # noqa: TID251 - gathered below
-                if self.rng.random() < 0.3:
-                    await asyncio.sleep(0)
-                    asks[0].cancel()
-                gathered = await asyncio.gather(*asks, return_exceptions=True)
-                if any(isinstance(one, Killed) for one in gathered):
-                    raise Killed
-        except Killed:
-            pass
-        self.kill_at = ""
-        await self.book.close()
-        self.book = EffectBook(self.path, at=self.point)
-
-    def item(self) -> str:
-        return self.rng.choice(("board", "boots"))
-
-
-def interleave(seed: int, path: Path) -> World:
-    """Run several lives of one process over one file, inline: threads would make it slow, not more random."""
-    world = World(random.Random(seed), path)
-
-    async def run() -> None:
-        for _ in range(world.rng.randint(2, 4)):
-            await world.life()
-        for item in ("board", "boots"):
-            await world.ask(item)
-        await world.book.close()
-
-    asyncio.run(run())
-    return world
-
-
-def test_random_interleavings_with_kill_points_double_nothing_and_lose_nothing(
-    tmp_path: Path, count: Callable[[int, int], int], keep_figures: Callable[[str, dict[str, Any]], None]
-) -> None:
-    schedules = count(300, 2000)
-    doubled = lost = effects = unknown = 0
-    for seed in range(schedules):
-        world = interleave(seed, tmp_path / f"{seed}.db")
-        effects += sum(world.done.values())
-        unknown += len(world.unknown)
-        doubled += sum(1 for times in world.done.values() if times > 1)
-        lost += sum(1 for item in world.acknowledged if not world.done[item])
-        if world.can_look_up:  # then everything asked for is done in the end, and known to be
-            assert world.done == {"board": 1, "boots": 1}, seed
-            assert set(world.acknowledged) == {"board", "boots"}, seed
-    figures = {
-        "schedules": schedules,
-        "effects": effects,
-        "unknown": unknown,
-        "doubled": doubled,
-        "lost": lost,
-    }
-    print(figures)
-    keep_figures("effects_interleavings", figures)
-    assert (doubled, lost) == (0, 0)
-    assert unknown > 0  # the schedules do reach what cannot be known
-
-
-def in_a_process_of_its_own(path: Path, world: Path, kill_at: str) -> int:
-    """Do the effect in a fork that is killed at a point; return its wait status."""
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1]
-
-    def at(point: str) -> None:
-        if point == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    async def act() -> str:
-        with world.open("a") as file:
-            file.write("x")
-        return "done"
-
-    def seen() -> Any:
-        return "done" if world.exists() else NOT_DONE
-
-    async def look_up() -> Any:
-        return seen()
-
-    book = EffectBook(path, at=at)
-    answer = asyncio.run(book.once(call_id="c", tool="t", arguments={}, act=act, look_up=look_up))
-    os._exit(0 if answer == "done" else 1)
-
-
-def test_kill_9_at_each_named_point_doubles_nothing_and_loses_nothing(tmp_path: Path) -> None:
-    for point in POINTS:
-        path, world = tmp_path / f"{point}.db", tmp_path / f"{point}.txt"
-        assert os.WTERMSIG(in_a_process_of_its_own(path, world, point)) == signal.SIGKILL
-        assert in_a_process_of_its_own(path, world, "") == 0, point
-        assert world.read_text() == "x", point
