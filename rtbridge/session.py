@@ -17,7 +17,7 @@ from typing import Any
 from rtbridge.agents.effect_book import EffectBook, book_at
 from rtbridge.agents.moderator import Moderator
 from rtbridge.agents.scenario import Scenario
-from rtbridge.core import asks, journal
+from rtbridge.core import asks, history, journal
 from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.client_events import handle_caller
 from rtbridge.core.dialect import MAX_MESSAGE_BYTES
@@ -93,6 +93,8 @@ class Session:
         of_call: dict[str, Any] = {
             "transcript": self.transcript,
             "note": self._note,
+            "history": lambda: history.offered(self.call.speech.transcript),
+            "keep_history": lambda item_ids: self._ask(asks.KeepHistory(item_ids)),
             "effects": book_at(settings.effects_path) if effects is None else effects,
             "moderation_model": settings.moderation_model,
             "supervisor_model": settings.supervisor_model,

@@ -13,6 +13,7 @@ from typing import Any
 from agents.models.interface import Model
 
 from rtbridge.agents.effect_book import EffectBook
+from rtbridge.core.history import HistoryItem
 from rtbridge.core.journal import Entry
 
 Said = tuple[str, str]
@@ -21,6 +22,14 @@ Said = tuple[str, str]
 
 def _nothing_yet() -> Sequence[Said]:
     return ()
+
+
+def _no_history() -> Sequence[HistoryItem]:
+    return ()
+
+
+def _keep_all(item_ids: tuple[str, ...]) -> None:
+    """Outside a call there is nothing to leave behind."""
 
 
 def _no_text_model(name: str) -> Model:
@@ -43,6 +52,8 @@ class CallContext:
     note: Callable[[Entry], None] = _nobody_listens  # into the call's journal
     supervisor_model: str = "gpt-4.1"  # of the settings, for supervisors that name none
     supervisor_timeout_s: float = 6.0  # of the settings: how long a supervisor's whole run may take
+    history: Callable[[], Sequence[HistoryItem]] = _no_history  # what an input_filter chooses from
+    keep_history: Callable[[tuple[str, ...]], None] = _keep_all  # of it, with the handoff that is going on
     effects: EffectBook = field(default_factory=EffectBook)  # what was done once; in memory unless given
     moderation_model: str = "gpt-4o-mini"  # of the settings, for guardrails that name none
     state: dict[str, Any] = field(default_factory=dict)  # the scenario's own

@@ -18,6 +18,7 @@ from agents.mcp import MCPServer
 from agents.realtime import RealtimeAgent, realtime_handoff
 
 from agents import FunctionTool, Handoff, RunContextWrapper
+from rtbridge.agents import input_filter
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.mcp_tools import TOOL_NAME, McpDesk, McpLink, McpTools
 from rtbridge.agents.tools import guarded
@@ -149,6 +150,7 @@ def _transfer(target: Agent, entry: Any) -> Handoff[Any, Agent]:
         )  # runs on_handoff; the agent it returns is the author's, not the served one
         if isinstance(ctx.context, CallContext):
             ctx.context.agent = target.name
+            input_filter.apply(handoff, ctx.context, target.name)
         return target
 
     handoff.on_invoke_handoff = transfer

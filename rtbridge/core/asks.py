@@ -36,6 +36,13 @@ class StopSpeaking:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepHistory:
+    """Of the conversation, the handoff that is going on takes only these items along (history.py)."""
+
+    item_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchFailed:
     """The agents could not carry a switch to `agent` out: who spoke before goes on."""
 
@@ -43,4 +50,4 @@ class SwitchFailed:
     why: str
 
 
-Ask = ConfigureSession | ToolOutput | UserText | StopSpeaking | SwitchFailed
+Ask = ConfigureSession | ToolOutput | UserText | StopSpeaking | KeepHistory | SwitchFailed

@@ -11,7 +11,17 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from rtbridge.core import asks, correspondence, detection, interruption, journal, pcm, switching, waits
+from rtbridge.core import (
+    asks,
+    correspondence,
+    detection,
+    history,
+    interruption,
+    journal,
+    pcm,
+    switching,
+    waits,
+)
 from rtbridge.core.arbiter import Arbiter, NewId
 from rtbridge.core.bounds import Bounds
 from rtbridge.core.correspondence import Correspondence
@@ -145,6 +155,8 @@ class Call:
                 part = {"type": "input_text", "text": text}
                 self.type_text({"type": "message", "role": "user", "content": [part]}, now)
                 self.request("text", now)
+            case asks.KeepHistory(item_ids):
+                self.handover.leave_behind(history.dropped(self.speech.transcript, item_ids))
             case asks.SwitchFailed(agent, why):
                 switching.failed(self, agent, why, now)
             case _:  # StopSpeaking
@@ -180,6 +192,7 @@ class Call:
         if pending is not None and pending.call_id == call_id:  # carried out or failed, it bars nothing more
             self.arbiter.unbar()
         if (handoff := self.handover.answered(call_id)) is not None:
+            history.forget(self, handoff.drops)
             self.arbiter.tool_output(call_id, output, now, cause="handoff", role=handoff.role)
             return
         self.note(journal.ToolEnded(call_id, name, arguments, output, round((now - since) * 1000)))

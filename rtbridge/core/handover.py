@@ -23,6 +23,7 @@ class Pending:
     configured: bool = False  # the new agent's session was handed in
     role: str | None = None  # its instructions
     answered: bool = False
+    drops: tuple[str, ...] = ()  # items that its input_filter leaves behind
 
 
 class Handover:
@@ -46,6 +47,11 @@ class Handover:
             return None
         pending.configured, pending.role = True, role
         return pending.to
+
+    def leave_behind(self, item_ids: tuple[str, ...]) -> None:
+        """Note what the handoff that is going on does not take along."""
+        if self.pending is not None:
+            self.pending.drops = item_ids
 
     def switched(self) -> Pending | None:
         """Return the handoff that the session handed in completes: one that no call's result is to follow."""

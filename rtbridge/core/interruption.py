@@ -51,12 +51,14 @@ def cut_if_cancelled(call: Call, progress: Progress) -> None:
 
 def forget_unheard(call: Call, item_id: str) -> None:
     """Take an item of which nothing was heard out of the upstream's context."""
-    if waits.is_aside(call, item_id):
+    if waits.is_aside(call, item_id) or call.speech.transcript.is_forgotten(item_id):
         return
     call.arbiter.delete(item_id)
     call.note(journal.ItemDeleted(item_id))
 
 
 def _truncate(call: Call, item_id: str, content_index: int, heard_ms: int) -> None:
+    if call.speech.transcript.is_forgotten(item_id):
+        return
     call.arbiter.truncate(item_id, content_index, heard_ms)
     call.note(journal.ItemTruncated(item_id, heard_ms))

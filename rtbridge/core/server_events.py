@@ -143,10 +143,14 @@ def _item_done(call: Call, event: Wire, now: float) -> bool:
     entry = call.speech.transcript.get(str(item.get("id"))) if isinstance(item, dict) else None
     if entry is not None:
         entry.done = True
+        if entry.kind == "function_call":  # its arguments are there now
+            entry.text = entry_of(event["item"]).text
     return True
 
 
 def _item_deleted(call: Call, event: Wire, now: float) -> bool:
+    if call.speech.transcript.is_forgotten(str(event.get("item_id"))):
+        return True
     call.speech.transcript.remove(str(event.get("item_id")))
     return True
 

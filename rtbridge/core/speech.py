@@ -161,7 +161,15 @@ def entry_of(item: dict[str, object]) -> Entry:
         item_id=str(item.get("id") or ""),
         kind=str(item.get("type") or ""),
         role=role,
-        text=" ".join(str(part.get("text") or part.get("transcript") or "") for part in parts).strip(),
+        text=_tool_text(item)
+        or " ".join(str(part.get("text") or part.get("transcript") or "") for part in parts).strip(),
         spoken="input_audio" in kinds or (role == "assistant" and not kinds & {"text", "output_text"}),
         done=item.get("status") == "completed",
+        call_id=str(item.get("call_id") or ""),
     )
+
+
+def _tool_text(item: dict[str, object]) -> str:
+    if item.get("type") == "function_call":
+        return f"{item.get('name')}({item.get('arguments') or ''})"
+    return str(item.get("output") or "")

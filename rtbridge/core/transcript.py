@@ -25,6 +25,8 @@ class Entry:
     agent: str = ""  # who spoke it
     spoken: bool = False  # audio, as against typed or written
     done: bool = False
+    call_id: str = ""  # of a function call or its output
+    forgotten: bool = False  # the model has it no more: an input_filter took it out; it was said all the same
 
     @property
     def visible(self) -> bool:
@@ -76,6 +78,8 @@ class Transcript:
             place = self._order.index(previous_item_id) + 1
         else:
             place = len(self._order)
+        while place < len(self._order) and self._entries[self._order[place]].forgotten:
+            place += 1  # it stands behind what the upstream no longer knows
         self._order.insert(place, entry.item_id)
         self._entries[entry.item_id] = entry
         if len(self._order) > MAX_ENTRIES:
@@ -90,6 +94,11 @@ class Transcript:
         """Forget an item (event `conversation.item.deleted`); an unknown one is ignored."""
         if self._entries.pop(item_id, None) is not None:
             self._order.remove(item_id)
+
+    def is_forgotten(self, item_id: str) -> bool:
+        """Whether an input_filter took this item out of the upstream's conversation."""
+        entry = self._entries.get(item_id)
+        return entry is not None and entry.forgotten
 
     def visible_before(self, item_id: str) -> str | None:
         """Return the id of the nearest earlier item that the caller's side may see, or None."""

@@ -99,7 +99,7 @@ def visible(event: Mapping[str, Any], transcript: Transcript) -> Wire | None:
         return {**event, "part": {**stripped, "type": plain.get(str(part.get("type")), part.get("type"))}}
     if kind == "conversation.item.deleted":
         entry = transcript.get(str(event.get("item_id")))
-        return dict(event) if entry is not None and entry.visible else None
+        return dict(event) if entry is not None and entry.visible and not entry.forgotten else None
     if kind in ("response.created", "response.done"):
         response = event.get("response")
         if not isinstance(response, Mapping):
