@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtbridge import logs
 from rtbridge.errors import RtbridgeError, SettingsError, on_purpose
+from rtbridge.replay.arguments import add_arguments as replay_arguments
 from rtbridge.settings import Settings, env_sample, load_settings
 
 if TYPE_CHECKING:
@@ -80,12 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add_log(engine)
 
     replay = add("replay", _replay, "Play stories against the bridge and check what is heard.")
-    replay.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="story file or folder of stories")
-    replay.add_argument(
-        "--out", type=Path, default=Path("out"), help="folder for recordings and reports (out)"
-    )
-    replay.add_argument("--wire", metavar="URL", help="call a running bridge through WebRTC, in real time")
-    replay.add_argument("--scenarios", type=Path, help="folder of scenario folders")
+    replay_arguments(replay)
     add_log(replay)
 
     scenarios = add("scenarios", _scenarios, "List and check all scenarios and draw their graphs.")

@@ -7,26 +7,24 @@ played before all have been read.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import re
 import sys
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rtbridge.agents.mcp_thread import McpThread
-from rtbridge.agents.scenario import Scenario, default_root, load_scenarios
-from rtbridge.engine.load import load_parts
-from rtbridge.errors import ReplayError, RtbridgeError, StoryError
-from rtbridge.replay.checks import judge
-from rtbridge.replay.evidence import look
-from rtbridge.replay.read_story import load_story
-from rtbridge.replay.report import Report, line_of, write_call, write_junit
-from rtbridge.replay.result import RunResult
-from rtbridge.replay.run import play
+from rtbridge.agents.scenario import default_root, load_scenarios
+from rtbridge.errors import RtbridgeError, StoryError
+from rtbridge.replay.arguments import problems_of
+from rtbridge.replay.crew import perform
+from rtbridge.replay.outcome import Job, Outcome
+from rtbridge.replay.progress import Progress
+from rtbridge.replay.read_story import Graphs, load_story
+from rtbridge.replay.stage import Road
 from rtbridge.replay.story import Story
-from rtbridge.replay.wire import play_on_wire
+from rtbridge.replay.suite import Bar, gather, read_baseline
+from rtbridge.replay.verdicts import Judged, judged, table, write_junit, write_summary
 from rtbridge.settings import Settings
 
 PASSED: Final = 0
@@ -35,97 +33,91 @@ INVALID: Final = 2
 NOT_CARRIED_OUT: Final = 3
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
-Play = Callable[[Story], RunResult]
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was asked for, read and checked."""
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `rtbridge replay` takes."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a story, or a folder of stories")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="leave recordings, journal and JUnit in DIR")
-    parser.add_argument(
-        "--wire", metavar="URL", help="play in real time over WebRTC against the bridge at URL"
-    )
-    parser.add_argument(
-        "--scenarios", type=Path, metavar="DIR", help="folder of scenario folders; the shipped ones if empty"
-    )
+    stories: tuple[Story, ...]
+    road: Road
+    bar: Bar
 
 
 def run(args: argparse.Namespace, settings: Settings | None = None) -> int:
     """Play the stories that `args` names; return the exit code. Ctrl-C ends it with what was done so far."""
-    settings = settings or Settings()
     try:
-        stories, scenarios = _read(args, settings)
+        told = _read(args, settings or Settings())
     except RtbridgeError as error:
         print(error, file=sys.stderr)
         return INVALID
-    reports: list[Report] = []
-    broken: list[tuple[str, str]] = []
+    jobs = _jobs(told.stories, args.repeat, args.out)
+    outcomes: list[Outcome] = []
     code = PASSED
     try:
-        play_one = _road(args, settings, scenarios)
-        played = {story.scenario for story in stories}
-        servers = (scenario.mcp for name, scenario in scenarios.items() if name in played)
-        with McpThread(servers, connect_timeout_s=settings.mcp_connect_timeout_s):
-            for folder, story in _folders(stories):
-                code = max(
-                    code, _one(story, play_one, args.out / folder if args.out else None, reports, broken)
-                )
+        _perform(jobs, told, args.workers, outcomes)
     except KeyboardInterrupt:
-        print(f"interrupted; {len(reports)} of {len(stories)} stories were played", file=sys.stderr)
+        print(f"interrupted; {len(outcomes)} of {len(jobs)} runs were played", file=sys.stderr)
         code = INTERRUPTED
     except (RtbridgeError, OSError) as error:
         print(error, file=sys.stderr)
         code = NOT_CARRIED_OUT
-    return max(code, _leave(args.out, reports, broken))
+    return max(code, _leave(args, told, outcomes))
 
 
-def _leave(out: Path | None, reports: Sequence[Report], broken: Sequence[tuple[str, str]]) -> int:
+def _perform(jobs: Sequence[Job], told: _Told, workers: int, outcomes: list[Outcome]) -> None:
+    names = {
+        (story.file, run): _name(story, run) for story in told.stories for run in {job.run for job in jobs}
+    }
+    progress = Progress([names[job.file, job.run] for job in jobs], at_once=max(1, workers))
     try:
-        if out is not None:
-            write_junit(reports, broken, out / "junit.xml")
+        for outcome in perform(jobs, told.road, workers=workers):
+            outcomes.append(outcome)
+            progress.done(names[outcome.job.file, outcome.job.run], outcome.line)
+    finally:
+        progress.close()
+
+
+def _leave(args: argparse.Namespace, told: _Told, outcomes: Sequence[Outcome]) -> int:
+    """Write and print what all runs come to; return the exit code."""
+    stories = judged(gather(outcomes, [story.file for story in told.stories]), told.bar)
+    for one in stories:
+        for complaint in one.complaints:
+            if complaint.what in ("same_bytes", "baseline"):  # the others stand under the line of their run
+                print(f"FAIL  {one.story.name}\n      {complaint.where}")
+    try:
+        if args.out is not None:
+            write_junit(stories, args.out / "junit.xml")
+            write_summary(stories, args.out / "summary.md")
     except OSError as error:
-        print(f"{out}: the report cannot be written: {error.strerror}", file=sys.stderr)
+        print(f"{args.out}: the report cannot be written: {error.strerror}", file=sys.stderr)
         return NOT_CARRIED_OUT
-    if len(reports) + len(broken) > 1:
-        passed = sum(report.verdict.passed for report in reports)
-        print(f"{passed} of {len(reports) + len(broken)} stories passed")
-    return PASSED
-
-
-def _one(
-    story: Story,
-    play_one: Play,
-    out: Path | None,
-    reports: list[Report],
-    broken: list[tuple[str, str]],
-) -> int:
-    try:
-        result = play_one(story)
-    except ReplayError as error:
-        broken.append((story.name, str(error)))
-        print(f"BROKE {story.name}\n      {story.file}: {error}", flush=True)
-        if error.__cause__ is not None and not isinstance(error.__cause__, RtbridgeError | OSError):
-            traceback.print_exception(error.__cause__)
+    if args.jobs_summary and stories:
+        print(table(stories))
+    if len(outcomes) > 1:
+        print(_totals(stories, outcomes))
+    if any(one.story.broke for one in stories):
         return NOT_CARRIED_OUT
-    seen = look(result)
-    report = Report(result, seen, judge(result, seen))
-    reports.append(report)
-    print(line_of(report), flush=True)
-    if out is not None:
-        write_call(report, out)
-    return PASSED if report.verdict.passed else FAILED
+    return PASSED if all(one.passed for one in stories) else FAILED
 
 
-def _read(args: argparse.Namespace, settings: Settings) -> tuple[list[Story], Mapping[str, Scenario]]:
+def _totals(stories: Sequence[Judged], outcomes: Sequence[Outcome]) -> str:
+    passed = sum(one.passed for one in stories)
+    audio_s = sum(outcome.duration_ms for outcome in outcomes) / 1000
+    done = [outcome for outcome in outcomes if outcome.broke is None]
+    took_s = max((o.ended_s for o in done), default=0.0) - min((o.began_s for o in done), default=0.0)
+    rate = f": {audio_s / took_s:.1f} s of calls a second" if took_s > 0 else ""
+    return f"{passed} of {len(stories)} stories passed; {audio_s:.0f} s of calls in {took_s:.1f} s{rate}"
+
+
+def _read(args: argparse.Namespace, settings: Settings) -> _Told:
     """Read every story and scenario. Raises StoryError with the problems of all stories, or ScenarioError."""
-    scenarios: Mapping[str, Scenario] = {}
-    graphs = None
+    problems = problems_of(args)
+    root = args.scenarios or settings.scenarios or default_root()
+    graphs: Graphs | None = None
     if not args.wire:  # over the wire the bridge knows its scenarios, and says so
-        root = args.scenarios or settings.scenarios or default_root()
         scenarios = load_scenarios(root, tool_timeout_s=settings.tool_timeout_s)
         graphs = {name: tuple(scenario.agents) for name, scenario in scenarios.items()}
     stories: list[Story] = []
-    problems: list[str] = []
     for file in _files(args.paths, problems):
         try:
             story = load_story(file, graphs)
@@ -139,7 +131,10 @@ def _read(args: argparse.Namespace, settings: Settings) -> tuple[list[Story], Ma
             problems.append(str(error))
     if problems:
         raise StoryError("\n".join(problems))
-    return stories, scenarios
+    baseline = read_baseline(args.baseline) if args.baseline else {}
+    road = Road(settings, root, frozenset(story.scenario for story in stories), args.wire, args.update)
+    same_bytes = args.repeat > 1 and not args.wire
+    return _Told(tuple(stories), road, Bar(args.min_pass, same_bytes, baseline))
 
 
 def _files(paths: Sequence[Path], problems: list[str]) -> list[Path]:
@@ -157,21 +152,17 @@ def _files(paths: Sequence[Path], problems: list[str]) -> list[Path]:
     return files
 
 
-def _road(args: argparse.Namespace, settings: Settings, scenarios: Mapping[str, Scenario]) -> Play:
-    if args.wire:
-        key = settings.api_keys[0].get_secret_value() if settings.api_keys else ""
-        return lambda story: asyncio.run(play_on_wire(story, url=args.wire, api_key=key))
-    root = args.scenarios or settings.scenarios or default_root()
-    parts = load_parts(brains=root, model_dir=settings.model_dir, moderation_words=settings.moderation_words)
-    return lambda story: play(story, scenario=scenarios[story.scenario], parts=parts, settings=settings)
-
-
-def _folders(stories: Sequence[Story]) -> list[tuple[str, Story]]:
-    """Give each story a folder of its own name; stories of one name are numbered."""
+def _jobs(stories: Sequence[Story], repeat: int, out: Path | None) -> list[Job]:
+    """Return every run of every story, one round after another. Stories of one name get numbered folders."""
+    folders: dict[Path, Path | None] = {}
     taken: dict[str, int] = {}
-    named = []
     for story in stories:
         name = re.sub(r"[^A-Za-z0-9._-]+", "_", story.file.stem).strip("._") or "story"
         taken[name] = taken.get(name, 0) + 1
-        named.append((name if taken[name] == 1 else f"{name}-{taken[name]}", story))
-    return named
+        folder = name if taken[name] == 1 else f"{name}-{taken[name]}"
+        folders[story.file] = out / folder if out else None
+    return [Job(story.file, n, folders[story.file]) for n in range(1, repeat + 1) for story in stories]
+
+
+def _name(story: Story, run: int) -> str:
+    return story.name if run == 1 else f"{story.name} #{run}"

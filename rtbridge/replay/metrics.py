@@ -37,8 +37,10 @@ def metrics(seen: Seen) -> dict[str, Any]:
     return {
         "respond_p50_ms": respond_p50,
         "respond_p90_ms": _at(responses, 90),
+        "respond_p95_ms": _at(responses, 95),
         "stop_p50_ms": stop_p50,
         "stop_p90_ms": _at(stops, 90),
+        "stop_p95_ms": _at(stops, 95),
         "response_rate": response_rate,
         "yield_rate": yield_rate,
         "bridge_added_p95_ms": _at(added, 95),

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the two recordings, the journal, the turns with their figures, JUnit, and a table.
+"""What a run leaves behind: the two recordings, the journal, the turns with their figures, and labels.
 
 `call.wav` (stereo: left what the caller said, right what was heard), `events.jsonl` and `turns.json` hold nothing that
 differs between two runs of the same story on the virtual road: no wall time, no path, no random id.
@@ -6,13 +6,13 @@ differs between two runs of the same story on the virtual road: no wall time, no
 
 from __future__ import annotations
 
+import io
 import json
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -38,23 +38,59 @@ class Report:
         return self.result.story.name
 
 
-def write_call(report: Report, folder: Path) -> None:
-    """Write call.wav, events.jsonl and turns.json of one story into `folder`, which is made. Raises OSError."""
+def write_call(report: Report, folder: Path, made: Mapping[str, bytes] | None = None) -> None:
+    """Write what `artifacts` makes into `folder`, which is made; `made` is that, where it is there already.
+
+    Raises OSError.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "turns.json").write_text(_json(turns(report)) + "\n", encoding="utf-8")
-    lines = [
-        json.dumps({"at_ms": e.at_ms, "event": e.event, **e.fields}, ensure_ascii=False)
-        for e in report.result.journal
+    for name, content in (artifacts(report) if made is None else made).items():
+        (folder / name).write_bytes(content)
+
+
+def artifacts(report: Report) -> dict[str, bytes]:
+    """Return what is left of one story, by file name: recordings, journal, turns, and labels for Audacity."""
+    return {
+        "turns.json": (_json(turns(report)) + "\n").encode(),
+        "events.jsonl": "".join(f"{line}\n" for line in journal_lines(report.result)).encode(),
+        "call.wav": _stereo(report.result),
+        "labels.txt": labels(report.seen).encode(),
+    }
+
+
+def journal_lines(result: RunResult) -> list[str]:
+    """Return the journal, a JSON object an entry."""
+    return [
+        json.dumps({"at_ms": entry.at_ms, "event": entry.event, **entry.fields}, ensure_ascii=False)
+        for entry in result.journal
     ]
-    (folder / "events.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    both = np.stack(
-        [np.frombuffer(side, "<i2") for side in (report.result.said, report.result.heard)], axis=1
-    )
-    with wave.open(str(folder / "call.wav"), "wb") as out:
+
+
+def _stereo(result: RunResult) -> bytes:
+    """Return a WAV: left what the caller said, right what was heard."""
+    both = np.stack([np.frombuffer(side, "<i2") for side in (result.said, result.heard)], axis=1)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
         out.setnchannels(2)
         out.setsampwidth(pcm.SAMPLE_BYTES)
         out.setframerate(pcm.RATE)
         out.writeframes(both.tobytes())
+    return file.getvalue()
+
+
+def labels(seen: Seen) -> str:
+    """Return a label track for Audacity: start, end (in seconds) and text of all that was said, heard and done."""
+    found = [
+        (_ms(turn.played.speech_start), _ms(turn.played.speech_end), f"caller: {turn.played.turn.label}")
+        for turn in seen.turns
+    ]
+    found += [(item.start_ms, item.end_ms, f"{item.agent}: {item.text}") for item in seen.items]
+    found += [(at_ms, at_ms, f"tool: {name}") for at_ms, name, _ in seen.tools]
+    lines = (
+        f"{start / 1000:.3f}\t{end / 1000:.3f}\t{' '.join(text.split())}\n"
+        for start, end, text in sorted(found)
+    )
+    return "".join(lines)
 
 
 def turns(report: Report) -> dict[str, Any]:
@@ -125,36 +161,6 @@ def _turn(turn: SeenTurn, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def write_junit(reports: Sequence[Report], broken: Sequence[tuple[str, str]], file: Path) -> None:
-    """Write one JUnit suite: a case a story; `broken` are (name, message) of those that could not be played."""
-    failed = sum(not report.verdict.passed for report in reports)
-    suite = ElementTree.Element(
-        "testsuite",
-        name="rtbridge replay",
-        tests=str(len(reports) + len(broken)),
-        failures=str(failed),
-        errors=str(len(broken)),
-    )
-    for report in reports:
-        story = report.result.story
-        seconds = f"{report.result.duration_ms / 1000:.3f}"
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=story.scenario, name=story.name, time=seconds
-        )
-        if report.verdict.failures:
-            first = report.verdict.failures[0]
-            failure = ElementTree.SubElement(case, "failure", message=_clean(str(first)), type=first.what)
-            failure.text = _clean("\n".join(_with_line(report, f) for f in report.verdict.failures))
-        if report.verdict.notes:
-            ElementTree.SubElement(case, "system-out").text = _clean("\n".join(report.verdict.notes))
-    for name, message in broken:
-        case = ElementTree.SubElement(suite, "testcase", classname="rtbridge.replay", name=_clean(name))
-        ElementTree.SubElement(case, "error", message=_clean(message)).text = _clean(message)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    ElementTree.indent(suite)
-    ElementTree.ElementTree(suite).write(file, encoding="utf-8", xml_declaration=True)
-
-
 def line_of(report: Report) -> str:
     """Return the story's line on the terminal, and under it what failed."""
     figures = metrics(report.seen)
@@ -170,12 +176,12 @@ def line_of(report: Report) -> str:
     if figures["stop_p50_ms"] is not None:
         said.append(f"stop {figures['stop_p50_ms']:.0f} ms")
     lines = ["  ".join(said)]
-    lines += [f"      {_with_line(report, failure)}" for failure in report.verdict.failures]
+    lines += [f"      {with_line(report, failure)}" for failure in report.verdict.failures]
     lines += [f"      note: {note}" for note in report.verdict.notes]
     return "\n".join(lines)
 
 
-def _with_line(report: Report, failure: Failure) -> str:
+def with_line(report: Report, failure: Failure) -> str:
     """Return the failure, led by file and line of its turn."""
     story = report.result.story
     line = next((turn.line for turn in story.turns if turn.id == failure.turn), None)
@@ -184,11 +190,6 @@ def _with_line(report: Report, failure: Failure) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def _clean(text: str) -> str:
-    """Return `text` without the control characters that XML 1.0 cannot hold (section 2.2)."""
-    return "".join(c if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff") else "\ufffd" for c in text)
 
 
 def _ms(samples: int) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import wave
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from rtbridge.core import pcm
 from rtbridge.replay.checks import judge
 from rtbridge.replay.evidence import look
 from rtbridge.replay.hearing import bursts_of
-from rtbridge.replay.report import Report, line_of, write_call, write_junit
+from rtbridge.replay.report import Report, line_of, write_call
 from rtbridge.replay.story import Anchor, Budget, TurnExpect
 
 
@@ -58,24 +57,11 @@ def test_turns_bear_both_witnesses_and_what_failed(tmp_path: Path) -> None:
     assert asked["failures"] == [told["failures"][0].removeprefix('turn "ask": ')]
 
 
-def test_junit_has_a_case_a_story_and_only_characters_that_xml_allows(tmp_path: Path) -> None:
-    file = tmp_path / "deep" / "junit.xml"
-    write_junit([report(), report(heard="goodbye")], [("broken", "no bridge\x00 there")], file)
-    suite = ElementTree.parse(file).getroot()
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "1")
-    passed, failed, broken = suite.findall("testcase")
-    assert len(passed) == 0
-    assert passed.get("time") == "3.820"
-    failure = failed.find("failure")
-    assert failure is not None
-    assert failure.get("type") == "heard"
-    assert (failure.get("message") or "").startswith(
-        'turn "ask": expected to hear /goodbye/; heard "Hello there'
-    )
-    assert "story.toml:1: turn" in (failure.text or "")
-    error = broken.find("error")
-    assert error is not None
-    assert error.get("message") == "no bridge\ufffd there"
+def test_labels_are_a_track_of_starts_ends_and_words(tmp_path: Path) -> None:
+    write_call(report(), tmp_path)
+    lines = [line.split("\t") for line in (tmp_path / "labels.txt").read_text().splitlines()]
+    assert [line[2] for line in lines] == ["caller: ask", "greeter: Hello there.\x07 “Yes”"]
+    assert lines[1][:2] == ["1.000", "1.800"]
 
 
 def test_the_line_of_a_story_tells_turns_length_and_latency_and_then_what_failed() -> None:

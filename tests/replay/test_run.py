@@ -85,7 +85,7 @@ def test_a_whole_story_with_a_tool_a_handoff_and_an_interruption_comes_true(tmp_
 
 def test_the_same_story_gives_the_same_bytes_every_time(tmp_path: Path) -> None:
     first = written(run(tmp_path, WHOLE), tmp_path / "first")
-    assert list(first) == ["call.wav", "events.jsonl", "turns.json"]
+    assert list(first) == ["call.wav", "events.jsonl", "labels.txt", "turns.json"]
     for n in range(3):
         assert written(run(tmp_path, WHOLE), tmp_path / str(n)) == first
 

@@ -93,7 +93,7 @@ def test_a_call_of_two_minutes_passes_is_the_same_every_time_and_costs_under_10_
         runs.append(written(result, tmp_path / str(n)))
     differing = [name for run_ in runs for name in run_ if run_[name] != runs[0][name]]
     assert differing == []
-    assert set(runs[0]) == {"call.wav", "events.jsonl", "turns.json"}
+    assert set(runs[0]) == {"call.wav", "events.jsonl", "labels.txt", "turns.json"}
     figures = {"runs": len(runs), "cpu_s": [round(s, 2) for s in spent_s], "duration_ms": result.duration_ms}
     print(figures)
     keep_figures("replay_two_minutes", figures)
