@@ -7,6 +7,7 @@
     │   ├── Unauthorized         401  no or wrong key
     │   ├── Forbidden            403  a foreign Origin or Host
     │   ├── NotFound             404  unknown call, scenario or agent
+    │   ├── Conflict             409  somebody was quicker: an approval that was given or refused before
     │   ├── PreconditionFailed   412  an If-Match that names another ICE session (RFC 9725 §4.3.1)
     │   ├── TooLarge             413  a body over its bound
     │   ├── UnsupportedMedia     415  a body of a type or coding that is not taken here
@@ -20,6 +21,7 @@
     ├── ScenarioError            a scenario folder that cannot be served (names file, line and what to do)
     ├── StoryError               a replay story that cannot be run (names file, line and what to do)
     ├── ReplayError              a replay that could not be carried out: no bridge, no clock left, no parts
+    ├── RemoteError              a running bridge that a command could not reach, or that said no
     ├── MissingPart              a model file or optional package of the engine that is not there
     ├── SettingsError            a setting that cannot be obeyed
     ├── Refused                  a tool or handoff that must not be done now; the model is told why
@@ -90,6 +92,12 @@ class NotFound(PeerError):
     status = 404
 
 
+class Conflict(PeerError):
+    """Somebody was quicker (409)."""
+
+    status = 409
+
+
 class PreconditionFailed(PeerError):
     """An If-Match that names another ICE session (412)."""
 
@@ -156,6 +164,10 @@ class StoryError(RtbridgeError):
 
 class ReplayError(RtbridgeError):
     """A replay that could not be carried out, whatever its story expects."""
+
+
+class RemoteError(RtbridgeError):
+    """A running bridge could not be reached, or refused what a command asked of it."""
 
 
 class MissingPart(RtbridgeError):

@@ -17,11 +17,13 @@ from typing import Any
 from rtbridge.agents.effect_book import EffectBook, book_at
 from rtbridge.agents.moderator import Moderator
 from rtbridge.agents.scenario import Scenario
-from rtbridge.core import asks, history, journal
+from rtbridge.core import approval, asks, history, journal
+from rtbridge.core.agent_asks import handle_ask
 from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.client_events import handle_caller
 from rtbridge.core.dialect import MAX_MESSAGE_BYTES
 from rtbridge.core.leg import CallerLeg, LegGone, LegMessage, LegResumed, LegSuspended, LegUp
+from rtbridge.core.plan import Settle
 from rtbridge.core.server_events import handle_upstream
 from rtbridge.errors import RtbridgeError
 from rtbridge.settings import Settings
@@ -74,6 +76,7 @@ class Session:
         self._wish = wish
         self._hangup: asyncio.Future[str] = loop.create_future()
         self._timer_moved = asyncio.Event()
+        self._settled: asyncio.Queue[Settle] = asyncio.Queue()  # no more than calls wait for an approval
         self._plan = Plan(
             call_id=call_id,
             scenario=scenario.id,
@@ -85,6 +88,9 @@ class Session:
             demo=upstream.capabilities.is_engine,
             word_times=upstream.capabilities.word_times,
             fillers=scenario.fillers,
+            approval_fillers=scenario.approval_fillers,
+            approver=scenario.approval or settings.approval,
+            approval_timeout_s=settings.approval_timeout_s,
             max_call_s=settings.max_call_s,
             hold_s=settings.hold_s,
         )
@@ -144,6 +150,17 @@ class Session:
         if not self._hangup.done():
             self._hangup.set_result(reason)
 
+    def approvals(self) -> list[dict[str, Any]]:
+        """Return the tool calls that wait for a person, oldest first: tool_call_id, name, arguments and so on."""
+        return self.call.approvals.listed(self._time())
+
+    def approve(self, tool_call_id: str, approve: bool, *, by: str, reason: str = "") -> None:
+        """Answer for a tool call that waits. Raises NotFound, Conflict when it was answered, Forbidden."""
+        now = self._time()
+        approval.answer(self.call, tool_call_id, approve, by=by, now=now, reason=reason)
+        self.call.settle(now)
+        self._act()
+
     async def _carry(self) -> str:
         reason = "ended"
         try:
@@ -153,6 +170,7 @@ class Session:
                 tasks.create_task(self._keep_time(), name="time")
                 tasks.create_task(self._moderator.run(), name="moderation")
                 tasks.create_task(self._switch_agents(), name="switches")
+                tasks.create_task(self._settle_tools(), name="approvals")
                 tasks.create_task(self._await_hangup(), name="hangup")
         except* (_Ended, RtbridgeError) as end:
             reason = str(_first(end))
@@ -205,11 +223,13 @@ class Session:
     async def _keep_time(self) -> None:
         while True:
             self._timer_moved.clear()
+            deadline = self.call.deadline()
             try:
-                async with asyncio.timeout_at(self.call.deadline()):
+                async with asyncio.timeout_at(deadline):
                     await self._timer_moved.wait()
             except TimeoutError:
-                self.call.handle_timer(self._time())
+                # A timer may fire early by the resolution of its clock: what it was for is due all the same.
+                self.call.handle_timer(max(self._time(), deadline or 0.0))
                 self._act()
 
     async def _switch_agents(self) -> None:
@@ -220,6 +240,11 @@ class Session:
             if why is not None:
                 self._context.agent = before
                 self._ask(asks.SwitchFailed(agent, why))
+
+    async def _settle_tools(self) -> None:
+        while True:
+            done = await self._settled.get()
+            await self._agents.settle(done.call_id, approved=done.approved)
 
     async def _await_hangup(self) -> None:
         raise _Ended(await self._hangup)
@@ -239,7 +264,7 @@ class Session:
 
     # -- actions ------------------------------------------------------------------------------------------
     def _ask(self, ask: asks.Ask) -> None:
-        self.call.handle_ask(ask, self._time())
+        handle_ask(self.call, ask, self._time())
         self._act()
 
     def _act(self) -> None:
@@ -260,6 +285,8 @@ class Session:
                     self._switches.put_nowait(agent)
                 case Hangup(reason):
                     self.hangup(reason)
+                case Settle():
+                    self._settled.put_nowait(action)
         if acted:
             self._timer_moved.set()
 
@@ -300,6 +327,8 @@ class Session:
         ]
 
     def _say_goodbye(self, reason: str) -> None:
+        for entry in approval.drop(self.call):
+            self._write(entry)
         self._write(journal.CallClosed(reason, self.age_ms))
 
     async def _close(self, close: Callable[[], Any]) -> None:

@@ -134,6 +134,13 @@ class Settings(BaseSettings):
     mcp_replay_timeout_s: float = Field(
         default=600.0, gt=0, description="Seconds that a replay started through `rtbridge mcp` may take."
     )
+    approval: Literal["operator", "page"] = Field(
+        default="operator",
+        description="Who approves tool calls where the scenario names nobody: operator, or page: callers too.",
+    )
+    approval_timeout_s: float = Field(
+        default=30.0, gt=0, description="Seconds a tool call waits for an approval; then it is refused."
+    )
     effects_path: str = Field(
         default="",
         description="SQLite file that records effects, so that a crash repeats none; empty is memory only.",

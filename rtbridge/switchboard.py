@@ -220,6 +220,18 @@ class Switchboard:
         ]
         return [*reversed(running), *(one for one in self._history if one.principal == principal)]
 
+    def approvals(self, call_id: str) -> list[dict[str, Any]]:
+        """Return the tool calls of a running call that wait for a person; none when it is not there."""
+        running = self._running.get(call_id)
+        return running.session.approvals() if running is not None else []
+
+    def approve(self, call_id: str, tool_call_id: str, approve: bool, *, by: str, reason: str) -> None:
+        """Answer for one. Raises NotFound (call or tool call), Conflict when it was answered before."""
+        running = self._running.get(call_id)
+        if running is None:
+            raise NotFound("There is no such call.", code="call_not_found")
+        running.session.approve(tool_call_id, approve, by=by, reason=reason)
+
     async def drain(self) -> None:
         """Refuse new calls and wait for the running ones to end by themselves."""
         self._draining = True

@@ -11,8 +11,10 @@ from collections import deque
 
 from far_upstream import Fail, FarItem, FarUpstream, Hang, Ignore, Part, Refuse, Say, Use, Wire
 from rtbridge.core import asks, journal, pcm
+from rtbridge.core.agent_asks import handle_ask
 from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.client_events import handle_caller
+from rtbridge.core.plan import Settle
 from rtbridge.core.server_events import handle_upstream
 from rtbridge.core.turns import State
 
@@ -48,10 +50,11 @@ class Rig:
         self.to_agents: list[Wire] = []
         self.hangups: list[str] = []
         self.switches: list[str] = []  # agents whose session the shell was asked for
+        self.settled: list[Settle] = []  # tool calls that waited for a person, and do no longer
         self.heard: list[str | None] = []  # whose audio each 20 ms frame held
         self._wire: deque[Wire] = deque()
         if go:
-            self.call.handle_ask(asks.ConfigureSession(SESSION), self.now)
+            handle_ask(self.call, asks.ConfigureSession(SESSION), self.now)
             self.act()
             self.call.leg_up(self.now)
             self.act()
@@ -74,6 +77,8 @@ class Rig:
                     self.switches.append(agent)
                 case Hangup(reason):
                     self.hangups.append(reason)
+                case Settle():
+                    self.settled.append(action)
 
     def upstream(self, *events: Wire) -> None:
         """Let the upstream say something; what it sent before comes first, as on any wire."""
@@ -91,7 +96,7 @@ class Rig:
 
     def ask(self, ask: asks.Ask) -> None:
         """Let the agents ask for something."""
-        self.call.handle_ask(ask, self.now)
+        handle_ask(self.call, ask, self.now)
         self.act()
 
     def advance(self, ms: int) -> None:

@@ -86,7 +86,6 @@ async def sdk(
     *,
     context: Any = None,
     settings: RealtimeSessionModelSettings | None = None,
-    approval_timeout_s: float = 30.0,
 ) -> AsyncIterator[tuple[SdkRig, BridgeSession]]:
     """Enter a session of `agent`; the first ConfigureSession is taken off already."""
     rig = SdkRig()
@@ -96,7 +95,6 @@ async def sdk(
         context,
         settings=settings or {},
         tell=rig.tell,
-        approval_timeout_s=approval_timeout_s,
     )
     async with session:
         await rig.asked()

@@ -115,6 +115,8 @@ class FakeBoard:
     wishes: list[dict[str, Any]] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
     records: list[CallRecord] = field(default_factory=list)
+    waiting: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # for an approval, by call
+    answers: list[tuple[str, str, bool, str, str]] = field(default_factory=list)
     empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -153,6 +155,12 @@ class FakeBoard:
 
     def calls(self, principal: str) -> list[CallRecord]:
         return [one for one in self.records if one.principal == principal]
+
+    def approvals(self, call_id: str) -> list[dict[str, Any]]:
+        return self.waiting.get(call_id, [])
+
+    def approve(self, call_id: str, tool_call_id: str, approve: bool, *, by: str, reason: str) -> None:
+        self.answers.append((call_id, tool_call_id, approve, by, reason))
 
     async def drain(self) -> None:
         if self.legs:

@@ -40,6 +40,11 @@ def check_arguments(schema: Schema, text: str) -> Wrong | None:
         return Wrong("", "must be one JSON object")
     if not isinstance(value, dict):
         return Wrong("", "must be one JSON object")
+    return check_value(schema, value)
+
+
+def check_value(schema: Schema, value: Mapping[str, Any]) -> Wrong | None:
+    """Return the first thing wrong with arguments that were parsed, or None."""
     return _Check(schema).value(schema, value, "", 0)
 
 

@@ -168,6 +168,10 @@ def _problems(agent: Agent) -> Iterator[str]:
             yield f"{who}: {type(tool).__name__} does not work in realtime agents; wrap it in a function_tool"
         elif not TOOL_NAME.fullmatch(tool.name):
             yield f"{who}: the tool {tool.name!r} needs a name of 1 to 64 letters, digits, _ or -; set name_override"
+        elif not (isinstance(tool.needs_approval, bool) or callable(tool.needs_approval)):
+            # The SDK takes anything else for no, and would run the tool without asking anybody.
+            kind = type(tool.needs_approval).__name__
+            yield f"{who}: needs_approval of the tool {tool.name!r} is a {kind}; make it True, False or a function"
     for server in agent.mcp_servers:
         if not isinstance(server, MCPServer):
             yield f"{who}: its mcp_servers hold a {type(server).__name__}; put an MCPServerStdio(...) or the like there"

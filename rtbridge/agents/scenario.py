@@ -30,7 +30,8 @@ from rtbridge.agents.mcp_tools import McpTools
 from rtbridge.agents.moderation import Guardrail, default_guardrails
 from rtbridge.agents.supervisor import Supervisor
 from rtbridge.agents.tools import DEFAULT_TIMEOUT_S
-from rtbridge.core.filler import PHRASES
+from rtbridge.core.approval import APPROVERS
+from rtbridge.core.filler import APPROVAL_PHRASES, PHRASES
 from rtbridge.errors import ScenarioError
 
 DEFAULT_VOICE: Final = "sage"
@@ -53,6 +54,10 @@ class Scenario:
     voice: str = DEFAULT_VOICE
     guardrails: tuple[Guardrail, ...] = ()  # run by the bridge on what agents and callers say
     fillers: tuple[str, ...] = PHRASES  # said while a tool takes its time
+    approval_fillers: tuple[str, ...] = APPROVAL_PHRASES  # ... and while it waits for a person
+    approval: str | None = (
+        None  # who approves tool calls: operator, or page: the caller too; None: the settings
+    )
     text_agents: tuple[str, ...] = ()  # who thinks behind the voices, and has lines of its own for the engine
     mcp: McpTools = field(
         default_factory=McpTools
@@ -159,11 +164,24 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
         problems.append("it has no docstring; its first line is the scenario's title in menus")
     company, voice = (_optional_text(module, name, problems) for name in ("company", "voice"))
     guardrails = _guardrails(module, company, problems)
-    fillers = _fillers(module, problems)
     if voice is not None and voice not in VOICES:
         problems.append(f"there is no voice {voice!r}; there are: {', '.join(VOICES)}")
     settings = getattr(module, "settings", {})
     problems += agent_settings.problems(settings, graph.agents)
+    fillers = _fillers(module, "fillers", PHRASES, problems)
+    # Words of the scenario's own may be in another language: then they serve this wait too.
+    patient = _fillers(
+        module, "approval_fillers", APPROVAL_PHRASES if fillers is PHRASES else fillers, problems
+    )
+    approval = _approval(module, problems)
+    supervisors = [one for one in vars(module).values() if isinstance(one, Supervisor)]
+    problems += [
+        f"the supervisor {one.name!r} has a tool {tool.name!r} that needs an approval, and a run cannot wait for a "
+        "person; give that tool to a voice agent"
+        for one in supervisors
+        for tool in one.tools
+        if tool.needs_approval is not False
+    ]
     if problems:
         raise ScenarioError("\n".join(f"{entry}: {problem}" for problem in problems))
     return Scenario(
@@ -179,7 +197,9 @@ def load_scenario(folder: Path, *, tool_timeout_s: float = DEFAULT_TIMEOUT_S) ->
         fillers=fillers,
         mcp=graph.mcp,
         settings=dict(settings),
-        text_agents=tuple(one.name for one in vars(module).values() if isinstance(one, Supervisor)),
+        approval_fillers=patient,
+        approval=approval,
+        text_agents=tuple(one.name for one in supervisors),
         notes=tuple(
             f"{entry}: no handoff leads to the agent {name!r}, so no call can start at it or reach it"
             for name in unreachable(start, vars(module))
@@ -245,16 +265,28 @@ def _missing_lines(scenario: Scenario) -> list[str]:
     return missing + strangers
 
 
-def _fillers(module: ModuleType, problems: list[str]) -> tuple[str, ...]:
-    given = getattr(module, "fillers", PHRASES)
+def _fillers(module: ModuleType, name: str, usual: tuple[str, ...], problems: list[str]) -> tuple[str, ...]:
+    given = getattr(module, name, usual)
+    if given is usual:
+        return usual
     if isinstance(given, (list, tuple)) and all(
         isinstance(one, str) and one and '"' not in one for one in given
     ):
         return tuple(given)
     problems.append(
-        "`fillers` must be a list of sentences without quotation marks; leave it out for the usual ones"
+        f"`{name}` must be a list of sentences without quotation marks; leave it out for the usual ones"
     )
-    return PHRASES
+    return usual
+
+
+def _approval(module: ModuleType, problems: list[str]) -> str | None:
+    value = getattr(module, "approval", None)
+    if value is None or value in APPROVERS:
+        return value
+    problems.append(
+        f'`approval` is {value!r}; write "operator", or "page" where callers may approve what they asked for'
+    )
+    return None
 
 
 def _optional_text(module: ModuleType, name: str, problems: list[str]) -> str | None:

@@ -1,9 +1,9 @@
 """A guard around each tool: whatever it does, the model gets one bounded answer and the call goes on.
 
-Before: arguments that do not fit the schema are answered with an error that names the field, and the tool does
-not run. During: plain functions work in threads, and nothing runs longer than its timeout. After: a result of any
-type becomes JSON of at most 8 KiB, and an exception becomes an error that says nothing of its inside, but for
-Refused, whose words are meant for the model.
+Before: arguments that do not fit the schema are answered with an error that names the field: the tool does not run,
+and no person is asked to approve it. During: plain functions work in threads, and nothing runs longer than its
+timeout. After: a result of any type becomes JSON of at most 8 KiB, and an exception becomes an error that says
+nothing of its inside, but for Refused, whose words are meant for the model.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from agents.tool import (
 from agents.tool_context import ToolContext
 from pydantic import BaseModel
 
-from agents import FunctionTool
-from rtbridge.agents.arguments import check_arguments
+from agents import FunctionTool, RunContextWrapper
+from rtbridge.agents.arguments import check_arguments, check_value
 from rtbridge.errors import Refused
 
 DEFAULT_TIMEOUT_S: Final = 8.0
@@ -82,7 +82,24 @@ def guarded(
     outer = copy.copy(tool)
     outer.on_invoke_tool = invoke
     outer.timeout_seconds = None
+    if tool.needs_approval is not False:
+        outer.needs_approval = _approval_where_it_can_run(tool)
     return outer
+
+
+def _approval_where_it_can_run(tool: FunctionTool) -> Callable[..., Awaitable[bool]]:
+    """Return a `needs_approval` that spares people what the guard refuses anyway: arguments that do not fit."""
+
+    async def needs(ctx: RunContextWrapper[Any], arguments: dict[str, Any], call_id: str) -> bool:
+        if check_value(tool.params_json_schema, arguments) is not None:
+            return False
+        wanted = tool.needs_approval
+        if isinstance(wanted, bool):
+            return wanted
+        answer = wanted(ctx, arguments, call_id)  # may raise: then the call is answered with an error
+        return bool(await answer if inspect.isawaitable(answer) else answer)
+
+    return needs
 
 
 async def _run(tool: FunctionTool, ctx: ToolContext[Any], arguments: str) -> Any:

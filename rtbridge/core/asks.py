@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+Wire = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigureSession:
@@ -21,6 +23,15 @@ class ToolOutput:
 
     call_id: str
     output: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedApproval:
+    """A tool call must not run before a person has approved it."""
+
+    call_id: str
+    name: str
+    arguments: str  # JSON text as the model wrote it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +61,4 @@ class SwitchFailed:
     why: str
 
 
-Ask = ConfigureSession | ToolOutput | UserText | StopSpeaking | KeepHistory | SwitchFailed
+Ask = ConfigureSession | ToolOutput | NeedApproval | UserText | StopSpeaking | KeepHistory | SwitchFailed

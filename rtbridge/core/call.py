@@ -3,7 +3,8 @@
 Inputs are what the two legs and the agents say, with the time they said it; outputs are actions, taken one at
 a time with `next_action()`: an event for a leg, an entry for the journal, or the end. Audio does not queue here:
 `pull` and `hear` answer at once. State lives in turns, arbiter and speech; this file only carries messages between
-them. Server events are read in server_events.py, what comes over the data channel in client_events.py.
+them. Server events are read in server_events.py, what comes over the data channel in client_events.py,
+and what the agents ask for in agent_asks.py.
 """
 
 from __future__ import annotations
@@ -11,17 +12,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from rtbridge.core import (
-    asks,
-    correspondence,
-    detection,
-    history,
-    interruption,
-    journal,
-    pcm,
-    switching,
-    waits,
-)
+from rtbridge.core import approval, correspondence, interruption, journal, pcm, waits
+from rtbridge.core.approval import Approvals
 from rtbridge.core.arbiter import Arbiter, NewId
 from rtbridge.core.bounds import Bounds
 from rtbridge.core.correspondence import Correspondence
@@ -31,7 +23,7 @@ from rtbridge.core.handover import Handover
 from rtbridge.core.latency import Stopwatch
 from rtbridge.core.plan import Action, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.playout import Began, Played
-from rtbridge.core.requests import Response, merged
+from rtbridge.core.requests import Response
 from rtbridge.core.speech import Speech
 from rtbridge.core.turns import Cause, Effect, Turns
 from rtbridge.core.uplink import Uplink
@@ -62,7 +54,8 @@ class Call:
         self.opened_s = now
         self.handover = Handover()
         self.bounds = Bounds()
-        self.filler = Filler(plan.fillers)
+        self.filler = Filler(plan.fillers, plan.approval_fillers)
+        self.approvals = Approvals(plan.approver, plan.approval_timeout_s)
         self.tools: dict[str, tuple[str, str, float]] = {}  # call_id -> name, arguments, since
         self.retried = False
         self.client = Correspondence()
@@ -86,8 +79,13 @@ class Call:
             self._hold_until,
             self.arbiter.deadline(),
             waits.due(self),
+            self.approvals.deadline(),
         ]
         return min(time for time in times if time is not None)
+
+    def act(self, action: Action) -> None:
+        """Have something done, after what was wanted before."""
+        self._actions.append(action)
 
     def note(self, entry: journal.Entry) -> None:
         """Put an entry into the journal."""
@@ -141,41 +139,6 @@ class Call:
         self.follow_playout(now)
         return chunk
 
-    def handle_ask(self, ask: asks.Ask, now: float) -> None:
-        """Take what the Agents SDK's side asks for."""
-        match ask:
-            case asks.ConfigureSession(session, agent, model):
-                self._configure(session, agent, now)
-                if model and model != self.plan.model:
-                    kept = f"a call keeps the model it began with, {self.plan.model or 'the server chose it'}"
-                    self.note_once(f"{agent} asks for the model {model}: {kept}")
-            case asks.ToolOutput(call_id, output):
-                self._tool_output(call_id, output, now)
-            case asks.UserText(text):
-                part = {"type": "input_text", "text": text}
-                self.type_text({"type": "message", "role": "user", "content": [part]}, now)
-                self.request("text", now)
-            case asks.KeepHistory(item_ids):
-                self.handover.leave_behind(history.dropped(self.speech.transcript, item_ids))
-            case asks.SwitchFailed(agent, why):
-                switching.failed(self, agent, why, now)
-            case _:  # StopSpeaking
-                self.move(Cause.CANCELLED, now)
-        self.settle(now)
-
-    def _configure(self, session: Wire, agent: str, now: float) -> None:
-        given = session.get("audio", {}).get("input", {})
-        if "turn_detection" in given or not self.detection.chosen:
-            self.choose_detection(given.get("turn_detection", detection.DEFAULT), by_caller=False)
-        self.session = merged(self.session, session)
-        agent = self.handover.configured(session.get("instructions"), agent) or agent or self.agent
-        wanted = dict(session)
-        if self.plan.demo:
-            wanted["prompt"] = {"id": f"{self.plan.scenario}/{agent}"}
-        self.arbiter.configure(merged(wanted, self.detection.upstream()), now)
-        if (switched := self.handover.switched()) is not None:
-            switching.carried_out(self, switched, now)
-
     def switch_agent(self, agent: str) -> None:
         """Have the agents hand in another agent's session."""
         self._actions.append(SwitchAgent(agent))
@@ -186,15 +149,9 @@ class Call:
         self.arbiter.auto_create = self.detection.creates
         return changed
 
-    def _tool_output(self, call_id: str, output: str, now: float) -> None:
+    def tool_ended(self, call_id: str, output: str, now: float) -> None:
+        """Give a tool's result to the model."""
         name, arguments, since = self.tools.pop(call_id, ("", "", now))
-        pending = self.handover.pending
-        if pending is not None and pending.call_id == call_id:  # carried out or failed, it bars nothing more
-            self.arbiter.unbar()
-        if (handoff := self.handover.answered(call_id)) is not None:
-            history.forget(self, handoff.drops)
-            self.arbiter.tool_output(call_id, output, now, cause="handoff", role=handoff.role)
-            return
         self.note(journal.ToolEnded(call_id, name, arguments, output, round((now - since) * 1000)))
         waits.drop_unheard(self, now)
         self.arbiter.tool_output(call_id, output, now, cause="tool")
@@ -205,6 +162,7 @@ class Call:
             self.hang_up("the call reached its longest allowed time")
         if self._hold_until is not None and now >= self._hold_until:
             self.hang_up("the caller did not come back")
+        approval.expire(self, now)
         waits.fill(self, now)
         lost = self.arbiter.lost(now)
         late = self.arbiter.expire(now) if lost is None else ["response.cancel was not answered"]

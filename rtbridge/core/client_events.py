@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import dialect, journal, switching
+from rtbridge.core import approval, dialect, journal, switching
 from rtbridge.core.call import Call
 from rtbridge.core.dialect import Refused
 from rtbridge.core.turns import Cause
+from rtbridge.errors import PeerError
 
 Wire = dict[str, Any]
 
@@ -109,6 +110,18 @@ def _agent_switch(call: Call, event: Wire, now: float) -> None:
     call.settle(now)
 
 
+def _approval(call: Call, event: Wire, now: float) -> None:
+    call_id, message = dialect.approval_answer(event)
+    approve = event["type"] == "rtbridge.tool.approve"
+    try:
+        approval.answer(call, call_id, approve, by=approval.PAGE, now=now, reason=message)
+    except PeerError as no:
+        raise Refused(
+            no.code, no.message, kind=event["type"], event_id=event.get("event_id"), param=no.param
+        ) from None
+    call.settle(now)
+
+
 def _too_many(event: Wire) -> Refused:
     return Refused(
         "too_many_events",
@@ -128,4 +141,6 @@ _HANDLERS: dict[str, Callable[[Call, Wire, float], None]] = {
     "input_audio_buffer.clear": _input_forward,
     "input_audio_buffer.commit": _input_forward,
     "rtbridge.agent.switch": _agent_switch,
+    "rtbridge.tool.approve": _approval,
+    "rtbridge.tool.reject": _approval,
 }

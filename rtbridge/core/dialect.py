@@ -28,6 +28,8 @@ CLIENT_EVENTS = frozenset(
         "input_audio_buffer.clear",
         "input_audio_buffer.commit",
         "rtbridge.agent.switch",  # ours: {"agent": name}
+        "rtbridge.tool.approve",
+        "rtbridge.tool.reject",
     }
 )
 _KNOWN_BUT_REFUSED = {
@@ -176,6 +178,24 @@ def plain_create(event: Mapping[str, Any]) -> None:
             event_id=event.get("event_id"),
             param=f"response.{over[0]}",
         )
+
+
+def approval_answer(event: Mapping[str, Any]) -> tuple[str, str]:
+    """Return (call_id, message) of a rtbridge.tool.approve or rtbridge.tool.reject. Raises Refused."""
+    kind = str(event["type"])
+
+    def refused(code: str, message: str, param: str) -> Refused:
+        return Refused(code, message, kind=kind, event_id=event.get("event_id"), param=param)
+
+    call_id = event.get("call_id")
+    if not isinstance(call_id, str) or not call_id:
+        raise refused("missing_required_parameter", f"{kind} needs the call_id of a tool call", "call_id")
+    message = event.get("message", "")
+    if not isinstance(message, str) or len(message) > MAX_TEXT_CHARS:
+        raise refused("invalid_value", "message must be a short string", "message")
+    if message and kind == "rtbridge.tool.approve":
+        raise refused("not_allowed", "a message goes with a rejection only", "message")
+    return call_id, message
 
 
 def turn_detection(event: Mapping[str, Any]) -> tuple[bool, Wire | None]:

@@ -2,25 +2,21 @@
 
 An entry's `event` is a `noun.past_tense`. `to_caller` entries also go over the data channel as `rtbridge.<event>`.
 No entry holds audio or a key. Times are not in here: whoever writes an entry down adds the time it was told.
+Those of tools are written in journal_tools.py, and are found here like all others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One thing that happened in a call."""
-
-    event: ClassVar[str]
-    to_caller: ClassVar[bool] = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values, in order; `from_` is spelled `from`; None is left out."""
-        pairs = ((f.name.rstrip("_"), getattr(self, f.name)) for f in fields(self))
-        return {key: value for key, value in pairs if value is not None}
+from rtbridge.core.entry import Entry as Entry
+from rtbridge.core.journal_tools import FillerAsked as FillerAsked
+from rtbridge.core.journal_tools import ToolApprovalExpired as ToolApprovalExpired
+from rtbridge.core.journal_tools import ToolApprovalRequested as ToolApprovalRequested
+from rtbridge.core.journal_tools import ToolApproved as ToolApproved
+from rtbridge.core.journal_tools import ToolEnded as ToolEnded
+from rtbridge.core.journal_tools import ToolRejected as ToolRejected
+from rtbridge.core.journal_tools import ToolStarted as ToolStarted
 
 
 # -- the call ---------------------------------------------------------------------------------------------
@@ -229,40 +225,6 @@ class ResponseEnded(Entry):
     status: str
     reason: str | None = None
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ToolStarted(Entry):
-    """The model called a tool."""
-
-    event = "tool.started"
-    to_caller = True
-    call_id: str
-    name: str
-    arguments: str  # JSON text as the model wrote it
-    by: str | None = None  # the text agent that called it; None for the agent of the call itself
-
-
-@dataclass(frozen=True, slots=True)
-class ToolEnded(Entry):
-    """A tool's result went to the model."""
-
-    event = "tool.ended"
-    to_caller = True
-    call_id: str
-    name: str
-    arguments: str
-    output: str
-    took_ms: int
-    by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FillerAsked(Entry):
-    """A tool takes its time: the agent was asked to say something beside the conversation."""
-
-    event = "filler.asked"
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

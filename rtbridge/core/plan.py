@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtbridge.core import journal
-from rtbridge.core.filler import PHRASES
+from rtbridge.core.filler import APPROVAL_PHRASES, PHRASES
 
 Wire = dict[str, Any]
 
@@ -27,6 +27,9 @@ class Plan:
     word_times: bool = False
     greet: bool = True
     fillers: tuple[str, ...] = PHRASES  # what the agent says while a tool takes its time
+    approval_fillers: tuple[str, ...] = APPROVAL_PHRASES  # ... and while a person has yet to approve one
+    approver: str = "operator"  # who may approve tool calls: operator, or page: the caller's side too
+    approval_timeout_s: float = 30.0
     max_call_s: float = 1800.0
     hold_s: float = 120.0
 
@@ -66,4 +69,12 @@ class Hangup:
     reason: str
 
 
-Action = ToUpstream | ToCaller | Note | SwitchAgent | Hangup
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Let the agents run a tool call that was approved, or forget one that will not be."""
+
+    call_id: str
+    approved: bool
+
+
+Action = ToUpstream | ToCaller | Note | SwitchAgent | Hangup | Settle

@@ -21,14 +21,14 @@ def due(call: Call) -> float | None:
     ]
     if not waiting or call.turns.state is not State.THINKING or call.arbiter.aside:
         return None
-    return call.filler.due(min(waiting))
+    return call.filler.due(min(waiting), patient=bool(call.approvals.pending))
 
 
 def fill(call: Call, now: float) -> None:
     """Have a filler spoken if it is due."""
     at = due(call)
     if at is not None and now >= at:
-        phrase = call.filler.take(now)
+        phrase = call.filler.take(now, patient=bool(call.approvals.pending))
         if call.arbiter.fill(words_for(phrase), now):
             call.note(journal.FillerAsked(phrase))
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from rtbridge import logs
 from rtbridge.errors import BadRequest, NotFound, PeerError, Unauthorized, UnsupportedMedia
 from rtbridge.server import history
+from rtbridge.server.approvals import Approvals
 from rtbridge.server.body import MOST_BODY_BYTES, check_wish, read_bytes, read_object, read_offer
 from rtbridge.server.calls import Answered, Calls
 from rtbridge.server.guard import From, Guard, cors_headers
@@ -50,6 +51,7 @@ class Bridge:
         self.metrics = metrics or Metrics()
         self.keyring = Keyring(settings.api_keys, now_s=now_s, wall_s=wall_s)
         self.calls = Calls(settings, board, make_leg, self.keyring, now_s=now_s)
+        self._approvals = Approvals(board, self.calls)
         self._settings = settings
         self._board = board
         self._page = page
@@ -66,6 +68,8 @@ class Bridge:
         add.add_patch("/v1/realtime/calls/{call_id}", self._patch_call)
         add.add_delete("/v1/realtime/calls/{call_id}", self._end_call)
         add.add_post("/v1/realtime/calls/{call_id}/hangup", self._end_call)
+        add.add_get("/v1/realtime/approvals", self._get_approvals)
+        add.add_post("/v1/realtime/calls/{call_id}/approvals/{tool_call_id}", self._post_approval)
         add.add_post("/v1/realtime/client_secrets", self._post_secret)
         add.add_post("/v1/realtime/sessions", self._post_session)  # client_secrets before GA
         add.add_get("/v1/scenarios", self._get_scenarios)
@@ -187,6 +191,17 @@ class Bridge:
         grant = self._granted(request)
         history.check_reader(grant, request[_FROM])
         return history.transcript(self._board, grant, request.match_info["call_id"])
+
+    async def _get_approvals(self, request: web.Request) -> web.Response:
+        return web.json_response(self._approvals.listed(self._granted(request), request[_FROM]))
+
+    async def _post_approval(self, request: web.Request) -> web.Response:
+        grant, named = self._granted(request), request.match_info
+        body = await read_object(request)
+        answered = self._approvals.answer(
+            grant, request[_FROM], named["call_id"], named["tool_call_id"], body
+        )
+        return web.json_response(answered)
 
     async def _options(self, _request: web.Request) -> web.Response:
         # RFC 9725 §4.2: what may be posted, and (§4.6) which ICE servers to gather with.

@@ -212,6 +212,16 @@ class Calls:
         if not self._board.hangup(call_id, "caller_hangup"):
             raise _no_call()
 
+    def of(self, grant: Grant) -> list[str]:
+        """Return the ids of the running calls that belong to this grant, oldest first."""
+        return [
+            call_id for call_id, call in self._calls.items() if grant.owns(call.grant) and self.alive(call_id)
+        ]
+
+    def check_owned(self, call_id: str, grant: Grant) -> None:
+        """Raise NotFound when a call is unknown, over, or somebody else's."""
+        self._owned(call_id, grant)
+
     def hangup_all(self, reason: str) -> None:
         """End every call that was opened here."""
         for call_id in list(self._calls):

@@ -113,6 +113,14 @@ class Board(Protocol):
         """Return a principal's calls: running ones, then the last that ended, each newest first."""
         ...
 
+    def approvals(self, call_id: str, /) -> list[dict[str, Any]]:
+        """Return the tool calls of a running call that wait for a person; none when it is not there."""
+        ...
+
+    def approve(self, call_id: str, tool_call_id: str, approve: bool, /, *, by: str, reason: str) -> None:
+        """Answer for one. Raises NotFound (call or tool call), Conflict when it was answered before."""
+        ...
+
     async def drain(self) -> None:
         """Refuse new calls and wait for the running ones."""
         ...

@@ -33,14 +33,13 @@ from agents.realtime import (
     RealtimeToolApprovalRequired,
 )
 
-from rtbridge.core.asks import Ask, ConfigureSession, StopSpeaking, ToolOutput, UserText
+from rtbridge.core.asks import Ask, ConfigureSession, NeedApproval, StopSpeaking, ToolOutput, UserText
 from rtbridge.errors import Refused
 from rtbridge.upstream.normalize import normalize
 from rtbridge.upstream.port import WireEvent
 from rtbridge.upstream.wire import wire_session
 
 MAX_CALL_IDS = 4096  # function calls of one connection that are remembered, so that none runs twice
-APPROVAL_TIMEOUT_S = 30.0  # a tool call that nobody approves is refused then: silence is no answer
 
 log = structlog.get_logger("rtbridge.upstream")
 
@@ -128,6 +127,14 @@ class BridgeModel(RealtimeModel):
         self._open_calls.pop(call_id, None)
         self._ask(ToolOutput(call_id=call_id, output=output))
 
+    def need_approval(self, call_id: str, arguments: str) -> None:
+        """Ask for a person's word on a function call that was delivered."""
+        self._ask(NeedApproval(call_id, self._open_calls.get(call_id, ""), arguments))
+
+    def forget(self, call_id: str) -> None:
+        """Take a function call for answered: whoever refused it has told the upstream."""
+        self._open_calls.pop(call_id, None)
+
     async def deliver(self, event: WireEvent) -> None:
         """Take one upstream server event, after the call has handled it. Never raises on what is in it.
 
@@ -168,9 +175,9 @@ class BridgeSession(RealtimeSession):
 
     Differs from RealtimeSession in two ways. A tool call that fails in a place where the SDK gives up (a raising
     guardrail, on_handoff, is_enabled or instructions function) is answered with an error instead of ending the
-    session (in its own words when on_handoff raises Refused), and one that waits for an approval for too long is
-    refused. Session events go to `tell` at once instead of into an unbounded queue, so `async for` over it yields
-    nothing.
+    session (in its own words when on_handoff raises Refused). Session events go to `tell` at once instead of into an
+    unbounded queue, so `async for` over it yields nothing; a tool call that needs an approval is asked for through
+    the model, and `settle` brings the answer.
     """
 
     def __init__(
@@ -183,7 +190,6 @@ class BridgeSession(RealtimeSession):
         tell: Callable[[RealtimeSessionEvent], None] = lambda _event: None,
         per_agent: Mapping[str, RealtimeSessionModelSettings] | None = None,
         tracing: bool = False,
-        approval_timeout_s: float = APPROVAL_TIMEOUT_S,
     ) -> None:
         """`settings` are what all agents share (voice, turn detection); `tell` must not raise or block.
 
@@ -204,8 +210,6 @@ class BridgeSession(RealtimeSession):
         self._per_agent = dict(per_agent or {})
         model.whose = lambda: str(self._current_agent.name)
         self._tell = tell
-        self._approval_timeout_s = approval_timeout_s
-        self._unapproved: set[str] = set()
 
     async def switch(self, agent: RealtimeAgent[Any], *, within_s: float) -> str | None:
         """Make `agent` the one whose tools run, and ask for its session; return what went wrong, in words, or None.
@@ -237,7 +241,7 @@ class BridgeSession(RealtimeSession):
         if self._closing or self._closed:
             return False
         if isinstance(event, RealtimeToolApprovalRequired):
-            self._unapproved.add(event.call_id)
+            self._bridge.need_approval(event.call_id, event.arguments)
         self._tell(event)
         return True
 
@@ -248,7 +252,6 @@ class BridgeSession(RealtimeSession):
             log.info("handoff.refused", call_id=event.call_id, name=event.name)
             refusal = {"error": {"type": "refused", "message": str(no)}}
             self._bridge.answer(event.call_id, json.dumps(refusal, ensure_ascii=False))
-            return
         except Exception as error:  # noqa: BLE001 - a tool task's border: user code may raise anything
             log.error("tool.failed", call_id=event.call_id, name=event.name, error=type(error).__name__)
             self._bridge.answer(
@@ -262,14 +265,14 @@ class BridgeSession(RealtimeSession):
                     }
                 ),
             )
-            return
-        if event.call_id in self._unapproved:
-            self._unapproved.discard(event.call_id)
-            await asyncio.sleep(self._approval_timeout_s)
-            # Nothing happens if it was approved or rejected meanwhile.
-            await self.reject_tool_call(
-                event.call_id, rejection_message="Nobody approved this in time, so it was not done."
-            )
+
+    async def settle(self, call_id: str, *, approved: bool) -> None:
+        """Run a tool call that waits for an approval, or forget it: the call has told the model then."""
+        if approved:
+            await self.approve_tool_call(call_id)
+        else:
+            self._bridge.forget(call_id)
+            await self.reject_tool_call(call_id)
 
 
 def _user_text(event: RealtimeModelSendUserInput) -> str:

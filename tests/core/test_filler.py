@@ -191,3 +191,16 @@ def test_phrases_go_round() -> None:
     assert [filler.take(0) for _ in range(3)] == ["a", "b", "a"]
     assert Filler(()).due(0) is None
     assert filler.due(5.0) == 6.2
+
+
+def test_a_wait_for_a_person_has_its_own_words_and_longer_pauses_and_repeats_nothing_at_the_seam() -> None:
+    filler = Filler(("a", "b"), ("b", "c"))
+    assert filler.due(5.0, patient=True) == 6.2
+    assert [filler.take(7.0, patient=True), filler.take(7.0), filler.take(7.0)] == ["b", "a", "b"]
+    assert filler.take(8.0, patient=True) == "c"
+    assert filler.due(5.0, patient=True) == 9.8
+    assert filler.take(9.0, patient=True) == "b"
+    assert Filler(("a", "b"), ("a", "b")).due(9.0, patient=True) == 10.2
+    shared = Filler(("a", "b"), ("a", "b"))
+    assert [shared.take(0), shared.take(0, patient=True)] == ["a", "b"]
+    assert Filler((), ("a", "b")).due(0) is None

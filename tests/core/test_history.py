@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rig import Rig, Say, Use
 from rtbridge.core import asks, history, journal
+from rtbridge.core.agent_asks import handle_ask
 from rtbridge.core.speech import entry_of
 from rtbridge.core.transcript import Entry, Transcript
 
@@ -96,7 +97,7 @@ def test_what_a_handoff_leaves_behind_is_deleted_before_the_new_agent_is_asked_a
     rig.advance(2000)
     assert rig.entries(journal.ItemTruncated, journal.ItemDeleted) == []
     assert rig.far.errors == []
-    rig.call.handle_ask(asks.KeepHistory(()), rig.now)  # no handoff goes on: nothing to leave behind
+    handle_ask(rig.call, asks.KeepHistory(()), rig.now)  # no handoff goes on: nothing to leave behind
     history.forget(rig.call, (first, "unknown"))
     assert rig.call.next_action() is None
 

@@ -92,6 +92,7 @@ def test_the_session_has_the_private_methods_that_bridge_session_overrides() -> 
     routing = list(inspect.signature(RealtimeSession._handle_tool_call).parameters.values())
     assert [parameter.name for parameter in routing[:2]] == ["self", "event"]
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in routing[2:])
+    assert _parameters(RealtimeSession.approve_tool_call) == ["self", "call_id", "always"]
     assert _parameters(RealtimeSession.reject_tool_call) == ["self", "call_id", "always", "rejection_message"]
 
 
@@ -115,9 +116,9 @@ def test_the_session_has_the_private_fields_that_bridge_session_reads_and_none_t
     assert plain._closed is False
     assert plain._current_agent.name == "solo"
     assert not hasattr(RealtimeSession, "switch")
-    assert not {"_bridge", "_tell", "_approval_timeout_s", "_unapproved", "_per_agent"} & set(vars(plain))
+    assert not {"_bridge", "_tell", "_per_agent"} & set(vars(plain))
     own = {name for name in vars(BridgeSession) if not name.startswith(("__", "_abc"))}
-    assert own - {"_put_event", "_put_event_nowait", "_handle_tool_call", _MADE} == {"switch"}
+    assert own - {"_put_event", "_put_event_nowait", "_handle_tool_call", _MADE} == {"switch", "settle"}
 
 
 def test_only_put_event_and_its_sibling_fill_the_queue() -> None:

@@ -11,7 +11,7 @@ the arbiter's, and is tested with it; a trap in the SDK is tested here, with its
  9  parallel tools are not joined               test_parallel_tools_give_one_output_each_as_they_finish
 10  unknown tool: dead air                      test_an_unknown_tool_is_answered_like_every_other
 10  pending approval: dead air                  test_a_tool_that_wants_approval_waits_and_runs_when_it_is_given
-                                                test_a_tool_that_nobody_approves_is_refused_in_the_end
+                                                test_a_tool_that_is_refused_never_runs_and_is_not_answered_twice
 11  a tool's error ends the session             test_a_tool_that_raises_is_answered_and_the_session_lives
                                                 test_a_tool_guardrail_that_raises_is_answered_and_the_session_lives
                                                 test_a_handoff_that_raises_is_answered_and_the_agent_stays
@@ -40,6 +40,7 @@ In core, where most of them are decided (each test's name says the trap):
  7  core/test_traps.py::test_trap_7_a_tool_that_is_done_while_the_caller_speaks_is_answered_with_their_words
  8  core/test_traps.py::test_trap_8_a_refused_create_is_retried_once_the_other_response_is_done
  9  core/test_arbiter.py::test_trap_9_the_outputs_of_one_response_join_into_one_create
+10  core/test_approval.py::test_nobody_answers_in_time_and_the_model_is_told_that_nothing_was_done
 10  core/test_arbiter.py::test_trap_10_the_result_of_a_tool_that_nobody_knows_makes_the_model_go_on
 14  core/test_traps.py::test_trap_14_late_items_stand_where_previous_item_id_puts_them
 15  core/test_traps.py::test_trap_15_items_are_never_retrieved
@@ -65,7 +66,8 @@ from agents.tool_guardrails import (
 )
 
 from agents import RunContextWrapper, function_tool
-from rtbridge.core.asks import Ask, ConfigureSession, StopSpeaking, ToolOutput
+from rtbridge.agents.tools import guarded
+from rtbridge.core.asks import Ask, ConfigureSession, NeedApproval, StopSpeaking, ToolOutput
 from rtbridge.upstream.model import BridgeModel, BridgeSession
 from sdk_rig import agent_with, created, done, function_call, message, sdk, weather
 
@@ -147,33 +149,67 @@ async def test_a_tool_that_wants_approval_waits_and_runs_when_it_is_given() -> N
 
     async with sdk(agent_with(refund)) as (rig, session):
         await rig.deliver(function_call("refund"))
-        await rig.told_of("tool_approval_required")
-        assert rig.asks.empty()
+        assert await rig.asked() == NeedApproval("call_1", "refund", "{}")
         assert rig.model.open_calls == {"call_1": "refund"}
-        await session.approve_tool_call("call_1")
+        await session.settle("call_1", approved=True)
         assert await rig.output() == "refunded"
+        await session.settle("call_1", approved=True)
+        assert rig.asks.empty()
 
 
-async def test_a_tool_that_wants_approval_is_answered_when_it_is_refused() -> None:
+async def test_a_tool_that_is_refused_never_runs_and_is_not_answered_twice() -> None:
     @function_tool(needs_approval=True)
     async def refund() -> str:
         raise AssertionError("must not run")
 
-    async with sdk(agent_with(refund)) as (rig, session):
+    async with sdk(agent_with(refund, weather)) as (rig, session):
         await rig.deliver(function_call("refund"))
-        await rig.told_of("tool_approval_required")
-        await session.reject_tool_call("call_1", rejection_message="Not today.")
-        assert await rig.output() == "Not today."
+        assert isinstance(await rig.asked(), NeedApproval)
+        await session.settle("call_1", approved=False)
+        assert rig.model.open_calls == {}
+        await rig.deliver(function_call("weather", '{"city": "Oslo"}', call_id="call_2"))
+        assert await rig.asked() == ToolOutput("call_2", "Oslo: sunny")
 
 
-async def test_a_tool_that_nobody_approves_is_refused_in_the_end() -> None:
-    @function_tool(needs_approval=True)
+async def test_a_needs_approval_that_raises_is_no_yes() -> None:
+    async def policy(_ctx: object, _arguments: object, _call_id: str) -> bool:
+        raise RuntimeError("the policy server is down")
+
+    @function_tool(needs_approval=policy)
     async def refund() -> str:
         raise AssertionError("must not run")
 
-    async with sdk(agent_with(refund), approval_timeout_s=0.01) as (rig, _session):
+    async with sdk(agent_with(guarded(refund))) as (rig, _session):
         await rig.deliver(function_call("refund"))
-        assert await rig.output() == "Nobody approved this in time, so it was not done."
+        assert (await rig.output())["error"]["type"] == "tool_failed"
+
+
+@pytest.mark.parametrize("needs", [True, lambda _ctx, arguments, _call_id: arguments["cents"] > 500])
+async def test_nobody_is_asked_about_arguments_that_the_tool_would_refuse(needs: Any) -> None:
+    @function_tool(needs_approval=needs)
+    async def refund(cents: int) -> str:
+        return f"refunded {cents}"
+
+    async with sdk(agent_with(guarded(refund))) as (rig, session):
+        await rig.deliver(function_call("refund", '{"cents": "many"}'))
+        assert (await rig.output())["error"]["field"] == "cents"
+        await rig.deliver(function_call("refund", '{"cents": 900}', call_id="call_2"))
+        assert await rig.asked() == NeedApproval("call_2", "refund", '{"cents": 900}')
+        await session.settle("call_2", approved=True)
+        assert await rig.output() == "refunded 900"
+
+
+async def test_a_needs_approval_function_that_says_no_lets_the_tool_run_at_once() -> None:
+    async def policy(_ctx: object, arguments: dict[str, int], _call_id: str) -> bool:
+        return arguments["cents"] > 500
+
+    @function_tool(needs_approval=policy)
+    async def refund(cents: int) -> str:
+        return f"refunded {cents}"
+
+    async with sdk(agent_with(guarded(refund))) as (rig, _session):
+        await rig.deliver(function_call("refund", '{"cents": 100}'))
+        assert await rig.output() == "refunded 100"
 
 
 async def test_a_tool_that_raises_is_answered_and_the_session_lives() -> None:
