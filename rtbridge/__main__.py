@@ -1,4 +1,4 @@
-"""The command line: `rtbridge serve | engine | replay | scenarios | mcp | bench | doctor`.
+"""The command line: `rtbridge serve | engine | replay | approvals | scenarios | mcp | bench | doctor`.
 
 Here the settings are read, and an error on purpose becomes one clear line and exit
 code 2. Each command imports what it needs when it is called, so that `rtbridge --help` is quick and a bridge with
@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtbridge import logs
+from rtbridge import logs, remote
 from rtbridge.errors import RtbridgeError, SettingsError, on_purpose
 from rtbridge.replay.arguments import add_arguments as replay_arguments
 from rtbridge.settings import Settings, env_sample, load_settings
@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     media.add_argument("--repeat", type=int, default=5, help="runs of each bridge; medians are taken (5)")
     media.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
+    remote.add_commands(add)
     doctor = add("doctor", _doctor, "Tell what is installed, what is missing, and what `serve` would use.")
     doctor.add_argument("--env-sample", action="store_true", help="print .env.sample instead")
     return parser

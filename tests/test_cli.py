@@ -35,7 +35,18 @@ def test_help_names_each_command_and_what_it_is_for(capsys: pytest.CaptureFixtur
         cli.main(["--help"])
     assert left.value.code == 0
     shown = capsys.readouterr().out
-    for command in ("serve", "engine", "replay", "scenarios", "mcp", "bench", "doctor"):
+    for command in (
+        "serve",
+        "engine",
+        "replay",
+        "approvals",
+        "approve",
+        "reject",
+        "scenarios",
+        "mcp",
+        "bench",
+        "doctor",
+    ):
         assert re.search(rf"^    {command}\s", shown, re.MULTILINE)
 
 

@@ -32,7 +32,9 @@ MAY: dict[str, set[str]] = {
     "bench": {"replay", "switchboard", "session", "rtc", "upstream", "agents", "core", "engine"} | SHELL,
     "doctor": {"server", "switchboard", "session", "rtc", "upstream", "agents", "core", "engine"} | SHELL,
     "serving": {"server", "switchboard", "session", "rtc", "upstream", "agents", "core", "engine"} | SHELL,
+    "remote": {"errors", "settings"},
     "__main__": {
+        "remote",
         "serving",
         "server",
         "replay",
