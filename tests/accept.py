@@ -39,6 +39,7 @@ TESTS: Final = (
     "tests/test_hostile.py",
     "tests/test_hostile_requests.py",
     "tests/test_hostile_call.py",
+    "tests/test_schedules.py",
     "tests/scenarios/test_injections.py",
     "tests/replay/test_stories.py",
     "tests/engine/test_stock_openai_client.py",

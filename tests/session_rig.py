@@ -90,6 +90,8 @@ class TestLeg:
         """Let time pass in 20 ms frames, saying `audio`."""
         for at in range(0, ms // pcm.FRAME_MS * pcm.FRAME_BYTES, pcm.FRAME_BYTES):
             await asyncio.sleep(pcm.FRAME_MS / 1000)
+            if self.closed:
+                return
             self.heard += self.pull(pcm.FRAME_SAMPLES)
             self.hear(audio[at : at + pcm.FRAME_BYTES].ljust(pcm.FRAME_BYTES, b"\0"))
 

@@ -169,6 +169,13 @@ async def test_a_call_ends_at_its_longest_allowed_time(tmp_path: Path) -> None:
     assert rig.leg.closed
 
 
+@on_virtual_time(limit_s=200)
+async def test_a_deadline_that_the_loop_keeps_half_a_nanosecond_early_is_kept_once(tmp_path: Path) -> None:
+    async with CallRig(scenario_in(tmp_path), polite) as rig:
+        rig.session.call.opened_s += 4.9e-10  # asyncio fires a timer up to its clock's resolution early
+        assert await rig.ended() == "the call reached its longest allowed time"
+
+
 @on_virtual_time()
 async def test_an_upstream_that_goes_away_ends_the_call_with_a_reason_the_page_shows(tmp_path: Path) -> None:
     async with CallRig(scenario_in(tmp_path), polite) as rig:

@@ -28,6 +28,7 @@ NewId = Callable[[str], str]
 CREATED_WITHIN_S = 8.0  # response.create -> response.created
 SILENT_FOR_S = 20.0  # an active response without any event
 CANCELLED_WITHIN_S = 3.0  # response.cancel -> response.done
+NOT_HANDED_OVER = "a handoff was not carried out"
 BARRED_FOR_S = 10.0  # a handoff was decided -> the agents have carried it out
 MAX_HELD = 256  # events that wait for a session
 
@@ -98,7 +99,8 @@ class Arbiter:
         before = self._want or Want(cause)
         self._want = replace(
             before,
-            cause="handoff" if before.cause == "handoff" else cause,
+            # What is more than a client's own wish stays so when one joins it: it is asked for again if refused.
+            cause=before.cause if before.cause == "handoff" or cause == "client" else cause,
             event_id=event_id or before.event_id,
         )
         self.advance(now)
@@ -115,11 +117,15 @@ class Arbiter:
         """Whether what is active or asked for is beside the conversation."""
         return self.active.want.aside if self.active is not None else not self._born and self._asked.aside
 
-    def want_again(self, response: Response, now: float) -> None:
-        """Want what `response` was asked for and did not give."""
-        if not response.want.aside:
-            self._want = self._want or replace(response.want, cause="retry", event_id=None)
+    def want_again(self, want: Want, now: float) -> None:
+        """Want what was asked for and not given."""
+        self._want = self._want or replace(want, cause="retry", event_id=None)
         self.advance(now)
+
+    def asked_for(self, event_id: str | None) -> Want | None:
+        """Return what the response.create of this event id asks for, if it is not answered and nobody cancelled it."""
+        waits = not self._born and not self._cancel_at_birth and event_id == self._asked_id
+        return self._asked if waits else None
 
     def add_item(self, item: Mapping[str, Any], now: float, *, event_id: str | None = None) -> None:
         """Put an item into the conversation, behind a session.update that is on its way."""
@@ -204,10 +210,6 @@ class Arbiter:
         """Whether a turn was found over and is not committed yet."""
         return self._turn_over
 
-    def tool_called(self, response_id: str, call_id: str) -> None:
-        """Note a call whose result the response's answer must wait for."""
-        self.responses.tool_called(response_id, call_id)
-
     def tool_output(
         self, call_id: str, output: str, now: float, *, cause: str, role: str | None = None
     ) -> None:
@@ -238,10 +240,6 @@ class Arbiter:
     def response(self, response_id: str) -> Response | None:
         """Return what is known of a response, active or lately ended."""
         return self.responses.get(response_id)
-
-    def item_added(self, response_id: str, item_id: str) -> None:
-        """Note a message item of a response, in order."""
-        self.responses.item_added(response_id, item_id)
 
     def heard_from(self, response_id: str, now: float) -> None:
         """Note any event of a response, for the watchdog."""
@@ -303,7 +301,7 @@ class Arbiter:
         """Act on what the upstream failed to say in time, but for `lost`; return what, in words."""
         late = self.configuration.expire(now)
         if self._barred_since is not None and now >= self._barred_since + BARRED_FOR_S:
-            late.append("a handoff was not carried out")
+            late.append(NOT_HANDED_OVER)
             self._barred_since = None
         if now >= self._asked_s + CREATED_WITHIN_S:
             if not self._born:

@@ -14,7 +14,7 @@ from typing import Any
 
 from rtbridge.core import approval, correspondence, interruption, journal, pcm, waits
 from rtbridge.core.approval import Approvals
-from rtbridge.core.arbiter import Arbiter, NewId
+from rtbridge.core.arbiter import NOT_HANDED_OVER, Arbiter, NewId
 from rtbridge.core.bounds import Bounds
 from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.detection import TurnDetection
@@ -25,13 +25,12 @@ from rtbridge.core.plan import Action, Hangup, Note, Plan, SwitchAgent, ToCaller
 from rtbridge.core.playout import Began, Played
 from rtbridge.core.requests import Response
 from rtbridge.core.speech import Speech
-from rtbridge.core.turns import Cause, Effect, Turns
+from rtbridge.core.turns import Cause, Effect, State, Turns
 from rtbridge.core.uplink import Uplink
 
 __all__ = ["Call", "Hangup", "Note", "Plan", "SwitchAgent", "ToCaller", "ToUpstream"]
 
 Wire = dict[str, Any]
-MAX_OPEN_CALLS = 256  # tool calls without a result
 
 
 class Call:
@@ -168,9 +167,13 @@ class Call:
         late = self.arbiter.expire(now) if lost is None else ["response.cancel was not answered"]
         for words in late:
             self.note(journal.UpstreamErred("timeout", words, benign=False))
+        if NOT_HANDED_OVER in late:
+            self.handover.failed()
         if lost is not None:
             self.response_over(lost, now)
         elif late:
+            if self.turns.state is State.THINKING and not self.arbiter.busy:
+                self.note(journal.Notice("The model did not answer."))
             self.rest(now)
         self.settle(now)
 
@@ -264,10 +267,10 @@ class Call:
         kind = f"output_audio_buffer.{what}"
         self.tell({"type": kind, "event_id": self.new_id("event"), "response_id": response_id})
 
-    def is_stale(self, response_id: str) -> bool:
-        """Whether a response was cancelled or never known: nothing of it may happen any more."""
+    def is_stale(self, response_id: str, item_id: str = "") -> bool:
+        """Whether a response was cancelled or never known, or an item of it barred: nothing of it may happen."""
         response = self.arbiter.response(response_id)
-        return response is None or response.cancelled
+        return response is None or response.cancelled or item_id in response.barred
 
     def settle(self, now: float) -> None:
         """Carry what the arbiter decided, and go live once both legs are up."""
@@ -282,12 +285,14 @@ class Call:
         if (voice := self.arbiter.configuration.voice_refused()) is not None:
             self.note_once(f"the voice {voice} is not taken: a call keeps the voice that was heard first")
         for cause in self.arbiter.take_requested():
-            self.agent = self.handover.switch(self.agent, now)
+            last = self.speech.playout.last_item_id
+            self.agent = self.handover.switch(self.agent, now, last_item_id=last)
             self.note(journal.ResponseRequested(cause))
             if cause != CAUSE:
                 self.stopwatch.requested(now)
                 self.move(Cause.REQUESTED, now)
-        self._announce_handoff()
+        for entry in self.handover.announce(self.speech.playout.holds):
+            self.note(entry)
         if self.session and self.arbiter.configured:
             correspondence.answer_updates(self)
 
@@ -295,9 +300,3 @@ class Call:
         """Nothing plays and nothing is on its way: it is the caller's turn."""
         if not self.arbiter.busy and self.speech.playout.playing is None:
             self.move(Cause.RESPONSE_DONE, now)
-
-    def _announce_handoff(self) -> None:
-        playing = self.speech.playout.playing
-        speaking = None if playing is None else self.speech.queued(playing.item_id).agent
-        if (entry := self.handover.announce(speaking)) is not None:
-            self.note(entry)

@@ -8,6 +8,9 @@ way leaves the old agent where it is.
 
 from __future__ import annotations
 
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rtbridge.core.journal import AgentHandedOff
@@ -24,18 +27,23 @@ class Pending:
     role: str | None = None  # its instructions
     answered: bool = False
     drops: tuple[str, ...] = ()  # items that its input_filter leaves behind
+    response_id: str = ""  # in which the model called it
 
 
 class Handover:
-    """One handoff at a time; a newer one takes the place of one that is not finished."""
+    """One handoff at a time: a model's call for another is answered with `second` and not run."""
 
     def __init__(self) -> None:
         self.pending: Pending | None = None
-        self._unannounced: AgentHandedOff | None = None
+        self._unannounced: deque[tuple[AgentHandedOff, str | None]] = deque()  # and the old agent's last item
 
-    def begin(self, call_id: str | None, to: str, now: float) -> None:
-        """Note that a handoff was decided: by the model's call of this id, or without one."""
-        self.pending = Pending(call_id, to, now)
+    def begin(self, call_id: str | None, to: str, now: float, *, response_id: str = "") -> None:
+        """Note that a handoff was decided: by the model's call of this id in this response, or without one."""
+        self.pending = Pending(call_id, to, now, response_id=response_id)
+
+    def decided_in(self, response_id: str) -> bool:
+        """Whether a handoff that goes on was called in this response: what it says from here on is not heard."""
+        return self.pending is not None and self.pending.response_id == response_id
 
     def configured(self, role: str | None, agent: str = "") -> str | None:
         """Note the session that was handed in; return the agent it is for, None when no handoff is going on.
@@ -79,19 +87,33 @@ class Handover:
         pending.answered = True
         return pending
 
-    def switch(self, agent: str, now: float) -> str:
-        """Return who answers from the next response on: the new agent once its session is in force."""
+    def switch(self, agent: str, now: float, *, last_item_id: str | None) -> str:
+        """Return who answers from the next response on: the new agent once its session is in force.
+
+        `last_item_id` is the last item that is still to be heard, or None: what the old agent has said until now.
+        """
         pending = self.pending
         if pending is None or not pending.answered:
             return agent
         self.pending = None
-        self._unannounced = AgentHandedOff(agent, pending.to, round((now - pending.since_s) * 1000))
+        entry = AgentHandedOff(agent, pending.to, round((now - pending.since_s) * 1000))
+        self._unannounced.append((entry, last_item_id))
         return pending.to
 
-    def announce(self, speaking: str | None) -> AgentHandedOff | None:
-        """Return the finished handoff, once, when `speaking` (whose audio plays, or None) is not the old agent."""
-        entry = self._unannounced
-        if entry is None or speaking not in (None, entry.to):
-            return None
-        self._unannounced = None
-        return entry
+    def announce(self, holds: Callable[[str], bool]) -> Iterator[AgentHandedOff]:
+        """Yield the finished handoffs, each once, in order, when nothing of their old agents is left to be heard.
+
+        `holds` says whether an item is still queued or playing.
+        """
+        while self._unannounced:
+            entry, last_item_id = self._unannounced[0]
+            if last_item_id is not None and holds(last_item_id):
+                return
+            self._unannounced.popleft()
+            yield entry
+
+
+def second(to: str) -> str:
+    """Return the output of a handoff that is called while one to `to` goes on: JSON, for the model."""
+    message = f"Not done: the call is being handed over to {to} already, and one handoff is made at a time."
+    return json.dumps({"error": {"type": "handoff_in_progress", "message": message}})

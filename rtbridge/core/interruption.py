@@ -62,3 +62,11 @@ def _truncate(call: Call, item_id: str, content_index: int, heard_ms: int) -> No
         return
     call.arbiter.truncate(item_id, content_index, heard_ms)
     call.note(journal.ItemTruncated(item_id, heard_ms))
+
+
+def bar(call: Call, response_id: str, item_id: str) -> None:
+    """Let nothing be heard of an item that the old agent begins after it has called a handoff."""
+    response = call.arbiter.response(response_id)
+    if response is not None:
+        response.barred.add(item_id)
+        forget_unheard(call, item_id)

@@ -76,6 +76,11 @@ class Playout:
         return self._items[0].progress() if self._items else None
 
     @property
+    def last_item_id(self) -> str | None:
+        """The item at the end of the queue, or None."""
+        return self._items[-1].item_id if self._items else None
+
+    @property
     def queued_samples(self) -> int:
         """Samples pushed and not yet pulled."""
         return self._queued

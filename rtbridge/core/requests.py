@@ -35,6 +35,7 @@ class Response:
     want: Want
     items: list[str] = field(default_factory=list)  # message items with audio, in order
     calls: set[str] = field(default_factory=set)  # tool calls whose results are missing
+    barred: set[str] = field(default_factory=set)  # items that may not be heard
     cancelled: bool = False
     last_event_s: float = 0.0
 

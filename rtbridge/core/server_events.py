@@ -12,9 +12,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import bounds, dialect, journal, pcm, view, waits
-from rtbridge.core.call import MAX_OPEN_CALLS, Call
+from rtbridge.core import dialect, function_calls, interruption, journal, pcm, view, waits
+from rtbridge.core.call import Call
 from rtbridge.core.races import ALREADY_ACTIVE
+from rtbridge.core.requests import Want
 from rtbridge.core.speech import Spoken, entry_of
 from rtbridge.core.turns import Cause, State
 
@@ -34,7 +35,7 @@ def handle_upstream(call: Call, event: Wire, now: float) -> bool:
     handler = _HANDLERS.get(str(kind))
     for_agents = True if handler is None else handler(call, event, now)
     if for_caller is not None and kind != "conversation.item.added":
-        stale = isinstance(response_id, str) and call.is_stale(response_id)
+        stale = isinstance(response_id, str) and call.is_stale(response_id, str(event.get("item_id")))
         if not stale or not str(kind).endswith(".delta"):
             call.tell(for_caller)
     call.settle(now)
@@ -59,12 +60,15 @@ def _error(call: Call, event: Wire, now: float) -> bool:
     ours = ours if isinstance(ours, str) else None
     if not call.live and call.arbiter.configuration.is_owed(ours):
         call.hang_up(f"the upstream refused the session: {message}")
+    refused = call.arbiter.asked_for(ours)
     benign = call.arbiter.erred(code, ours, now)
     call.note(journal.UpstreamErred(code, message, benign))
     theirs, cause = call.client.whose(ours) if code != ALREADY_ACTIVE else (False, None)  # it is asked again
     if theirs:
         kind, param = str(problem.get("type") or "invalid_request_error"), problem.get("param")
         call.tell(dialect.error(call.new_id("event"), code, message, param=param, cause=cause, kind=kind))
+    if refused is not None and code != ALREADY_ACTIVE and not (theirs and refused.cause == "client"):
+        _ask_again(call, refused, code, message, now)
     if call.turns.state is State.THINKING and not call.arbiter.awaits_commit:
         call.rest(now)  # if the error was about what we waited for, nothing will come
     return not benign
@@ -82,6 +86,11 @@ def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
     call.arbiter.turn_over()
     call.stopwatch.turn_over(now, endpoint_ms=_endpoint_ms(call, event))
     call.move(Cause.SPEECH_STOPPED, now)
+    if (
+        call.detection.value is None
+    ):  # it was put off in the middle of speech: whether to commit is the client's
+        call.arbiter.speech_dropped(now)
+        call.rest(now)
     return True
 
 
@@ -174,8 +183,11 @@ def _response_created(call: Call, event: Wire, now: float) -> bool:
 def _output_item_added(call: Call, event: Wire, now: float) -> bool:
     item, response_id = event.get("item"), str(event.get("response_id"))
     if isinstance(item, dict) and item.get("type") == "message" and isinstance(item.get("id"), str):
-        call.arbiter.item_added(response_id, item["id"])
-        _begin(call, item["id"], response_id)
+        call.arbiter.responses.item_added(response_id, item["id"])
+        if call.handover.decided_in(response_id):  # the old agent says nothing more
+            interruption.bar(call, response_id, item["id"])
+        else:
+            _begin(call, item["id"], response_id)
     return True
 
 
@@ -188,7 +200,7 @@ def _begin(call: Call, item_id: str, response_id: str) -> Spoken:
 def _audio_delta(call: Call, event: Wire, now: float) -> bool:
     response_id, item_id = str(event.get("response_id")), str(event.get("item_id"))
     call.arbiter.configuration.voice_heard = True
-    if call.is_stale(response_id):
+    if call.is_stale(response_id, item_id):
         return False
     try:
         chunk = base64.b64decode(event.get("delta") or "", validate=True)
@@ -198,7 +210,7 @@ def _audio_delta(call: Call, event: Wire, now: float) -> bool:
             journal.UpstreamErred("invalid_audio", f"audio of {item_id} is not base64 s16le", benign=False)
         )
         return False
-    call.arbiter.item_added(response_id, item_id)
+    call.arbiter.responses.item_added(response_id, item_id)
     _begin(call, item_id, response_id)
     waits.make_way(call, item_id)
     index = event.get("content_index")
@@ -211,7 +223,7 @@ def _audio_delta(call: Call, event: Wire, now: float) -> bool:
 
 def _text_delta(call: Call, event: Wire, now: float) -> bool:
     response_id, item_id = str(event.get("response_id")), str(event.get("item_id"))
-    if not call.is_stale(response_id):
+    if not call.is_stale(response_id, item_id):
         _begin(call, item_id, response_id)
         call.speech.add_text(item_id, str(event.get("delta") or ""))
     return True
@@ -220,7 +232,7 @@ def _text_delta(call: Call, event: Wire, now: float) -> bool:
 def _text_done(call: Call, event: Wire, now: float) -> bool:
     item_id, text = str(event.get("item_id")), str(event.get("transcript") or event.get("text") or "")
     response_id = str(event.get("response_id"))
-    if not call.is_stale(response_id):
+    if not call.is_stale(response_id, item_id):
         spoken = _begin(call, item_id, response_id)
         call.speech.set_text(item_id, text)
         call.note(journal.AgentSaid(item_id, spoken.agent, text))
@@ -243,35 +255,7 @@ def _output_item_done(call: Call, event: Wire, now: float) -> bool:
         call.speech.playout.finish(str(item.get("id")))
         call.follow_playout(now)
         return True
-    if item.get("status") not in (None, "completed"):
-        return False
-    if call.is_stale(response_id):
-        # The caller spoke before the model had decided: it shall decide again, with their words.
-        if isinstance(item.get("id"), str):
-            call.arbiter.delete(item["id"])
-        return False
-    call_id, name = item.get("call_id"), item.get("name")
-    if not (isinstance(call_id, str) and call_id and isinstance(name, str) and name):
-        words = "a function call without call_id or name was not run"
-        call.note(journal.UpstreamErred("invalid_function_call", words, benign=False))
-        return False
-    call.arbiter.tool_called(response_id, call_id)
-    if (over := call.bounds.over(response_id, handoff=name in call.plan.handoffs, now=now)) is not None:
-        call.note(journal.BoundReached(*over, call_id, name))
-        call.arbiter.tool_output(call_id, bounds.refusal(*over), now, cause=bounds.ENDING)
-        if call.bounds.hopeless:
-            call.hang_up("the agent went on calling tools after it was told to end")
-        return False
-    arguments = str(item.get("arguments") or "")
-    call.tools[call_id] = (name, arguments, now)
-    while len(call.tools) > MAX_OPEN_CALLS:
-        del call.tools[next(iter(call.tools))]
-    if name in call.plan.handoffs:
-        call.handover.begin(call_id, call.plan.handoffs[name], now)
-        call.arbiter.bar(now)
-    else:
-        call.note(journal.ToolStarted(call_id, name, arguments))
-    return True
+    return function_calls.called(call, item, response_id, now)
 
 
 def _response_done(call: Call, event: Wire, now: float) -> bool:
@@ -286,17 +270,24 @@ def _response_done(call: Call, event: Wire, now: float) -> bool:
         call.rest(now)
         return True
     if status == "failed" and not response.cancelled:
-        if code in NO_RETRY or call.retried:
-            call.note(journal.Notice(f"The model could not answer: {message or code or 'no reason given'}"))
-        else:
-            call.retried = True
-            call.arbiter.want_again(response, now)
+        _ask_again(call, response.want, code, message, now)
     elif status == "incomplete":
         call.note(journal.Notice(f"The answer was cut short: {reason or 'no reason given'}"))
     elif status == "completed":
         call.retried = False
     call.response_over(response, now)
     return True
+
+
+def _ask_again(call: Call, want: Want, code: str | None, message: str | None, now: float) -> None:
+    """Ask once more for what failed or was refused, where that may help; else tell the caller that it was not."""
+    if want.aside:
+        return
+    if code in NO_RETRY or call.retried:
+        call.note(journal.Notice(f"The model could not answer: {message or code or 'no reason given'}"))
+    else:
+        call.retried = True
+        call.arbiter.want_again(want, now)
 
 
 def _id_of(thing: object) -> str | None:

@@ -67,9 +67,16 @@ class Hearing:
         self._idle_since: int | None = None  # sample at which the last answer has been played out
 
     def configure(self) -> None:
-        """Obey the session's turn detection. The same settings again leave speech in progress alone."""
-        changed = self._buffer.configure(session_config.vad_config(self._listener.session))
-        if changed and self._buffer.speaking:
+        """Obey the session's turn detection. The same settings again leave speech in progress alone.
+
+        Other settings end it, since whoever finds turns now has not heard its beginning: it is a turn of its own, or
+        waits for the client's commit when nobody finds turns any more.
+        """
+        config = session_config.vad_config(self._listener.session)
+        changed = self._buffer.configure(config)
+        if changed and self._buffer.speaking and config is not None:
+            self._speech_stops(self._buffer.heard)
+        elif changed and self._buffer.speaking:
             self._buffer.forget_speech()
             self._stopped(self._buffer.heard)
 

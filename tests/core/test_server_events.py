@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Count
 from rig import SESSION, Fail, FarUpstream, Rig, Say, Use
-from rtbridge.core import asks, call, journal
+from rtbridge.core import asks, function_calls, journal
 from rtbridge.core.turns import State
 
 Wire = dict[str, Any]
@@ -160,13 +160,13 @@ def test_a_function_call_without_a_name_or_an_id_is_not_run_and_nobody_waits_for
 
 
 def test_open_tool_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rtbridge.core.server_events.MAX_OPEN_CALLS", 2)
+    assert function_calls.MAX_OPEN_CALLS >= 64
+    monkeypatch.setattr("rtbridge.core.function_calls.MAX_OPEN_CALLS", 2)
     rig = Rig()
     rig.far.answers.append([Use("a"), Use("b"), Use("c")])
     rig.speak()
     rig.advance(60)
     assert [name for name, _, _ in rig.call.tools.values()] == ["b", "c"]
-    assert call.MAX_OPEN_CALLS >= 64
 
 
 def test_an_endpoint_is_only_known_where_the_upstream_says_when_speech_ended() -> None:

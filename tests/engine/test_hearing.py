@@ -189,6 +189,15 @@ def test_other_turn_detection_in_the_middle_of_speech_ends_it_for_the_client() -
     assert client.types(client.send("input_audio_buffer.commit"))[0] == "input_audio_buffer.committed"
 
 
+def test_other_settings_of_turn_detection_in_the_middle_of_speech_make_it_a_turn() -> None:
+    client = Client(**VAD)
+    client.append(speech("hello there", 300))
+    turn_detection = {"type": "server_vad", "silence_duration_ms": 700, "create_response": False}
+    found = client.types(client.update(audio={"input": {"turn_detection": turn_detection}}))
+    assert found[:2] == ["input_audio_buffer.speech_stopped", "input_audio_buffer.committed"]
+    assert "input_audio_buffer.committed" not in client.types(client.append(silence(900)))
+
+
 def test_an_idle_caller_is_noticed_by_samples_after_the_answer_has_been_played() -> None:
     detection = {"type": "server_vad", "idle_timeout_ms": 5_000}
     client = Client(audio={"input": {"turn_detection": detection}})
