@@ -25,7 +25,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 check-web: $(SYSTEM)
-	node --test web/*.test.js
+	node --test web/*.test.js rtbridge/replay/page/*.test.js
 
 # The core is covered by its own tests alone, every branch of it.
 test-core: $(INSTALLED)

@@ -21,6 +21,7 @@ from rtbridge.replay.crew import perform
 from rtbridge.replay.outcome import Job, Outcome
 from rtbridge.replay.progress import Progress
 from rtbridge.replay.read_story import Graphs, load_story
+from rtbridge.replay.report_index import write_index
 from rtbridge.replay.stage import Road
 from rtbridge.replay.story import Story
 from rtbridge.replay.suite import Bar, gather, read_baseline
@@ -88,6 +89,7 @@ def _leave(args: argparse.Namespace, told: _Told, outcomes: Sequence[Outcome]) -
         if args.out is not None:
             write_junit(stories, args.out / "junit.xml")
             write_summary(stories, args.out / "summary.md")
+            write_index(stories, args.out / "index.html")
     except OSError as error:
         print(f"{args.out}: the report cannot be written: {error.strerror}", file=sys.stderr)
         return NOT_CARRIED_OUT

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rtbridge.core import pcm
+from rtbridge.replay.hearing import bursts_of
 from rtbridge.replay.metrics import metrics
 from rtbridge.replay.report import Report, line_of, with_line
 
@@ -22,7 +24,14 @@ class Job:
 
     file: Path
     run: int  # from 1
-    folder: Path | None  # where its artifacts go; None for none
+    folder: Path | None  # where the story's artifacts go; None for none
+
+    @property
+    def own_folder(self) -> Path | None:
+        """Return where this run's artifacts go: the first run's are the story's own."""
+        if self.folder is None or self.run == 1:
+            return self.folder
+        return self.folder / f"run-{self.run:02}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +58,17 @@ class Outcome:
     turns_played: int = 0
     turns_told: int = 0
     duration_ms: int = 0
+    said: tuple[tuple[int, int], ...] = ()  # from when to when the caller was audible, in ms
+    heard: tuple[tuple[int, int], ...] = ()  # and what the caller heard
     prints: Mapping[str, str] = field(default_factory=dict)  # artifact -> fingerprint of its bytes
     began_s: float = 0.0  # monotonic, one clock for all workers of a machine
     ended_s: float = 0.0
+
+    @property
+    def report(self) -> Path | None:
+        """Return the run's report.html. A later run leaves one only where it failed."""
+        kept = self.broke is None and (self.job.run == 1 or not self.passed)
+        return self.job.own_folder / "report.html" if kept and self.job.own_folder else None
 
     @property
     def passed(self) -> bool:
@@ -78,7 +95,14 @@ def outcome_of(
         turns_played=len(report.result.played),
         turns_told=len(story.turns),
         duration_ms=report.result.duration_ms,
+        said=_audible(report.result.said),
+        heard=_audible(report.result.heard),
         prints={name: hashlib.sha256(content).hexdigest()[:16] for name, content in artifacts.items()},
         began_s=began_s,
         ended_s=ended_s,
     )
+
+
+def _audible(side: bytes) -> tuple[tuple[int, int], ...]:
+    spans = [(pcm.ms_of_samples(burst.start), pcm.ms_of_samples(burst.end)) for burst in bursts_of(side)]
+    return tuple(spans)

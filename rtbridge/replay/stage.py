@@ -27,6 +27,7 @@ from rtbridge.replay.evidence import look
 from rtbridge.replay.outcome import Job, Outcome, outcome_of
 from rtbridge.replay.read_story import Graphs, load_story
 from rtbridge.replay.report import Report, artifacts, write_call
+from rtbridge.replay.report_page import write_page
 from rtbridge.replay.result import RunResult
 from rtbridge.replay.run import play
 from rtbridge.replay.story import Story
@@ -92,8 +93,9 @@ class Stage:
         outcome = outcome_of(
             report, job, {name: made[name] for name in COMPARED}, began_s, ended_s=time.monotonic()
         )
-        if job.folder is not None and (job.run == 1 or not outcome.passed):
-            write_call(report, job.folder if job.run == 1 else job.folder / f"run-{job.run:02}", made)
+        if outcome.report is not None:
+            write_call(report, outcome.report.parent, made)
+            write_page(report, outcome.report)
         return outcome
 
     def _graphs(self) -> Graphs | None:
