@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from rtbridge.agents.context import CallContext, Said
-from rtbridge.agents.spoken_values import address_in, dates_in, phone_in, runs, words_of
+from rtbridge.agents.spoken_values import address_in, dates_in, numbers, phone_in, runs, words_of
 from rtbridge.errors import Refused
 
 Kind = Literal["phone", "date", "digits", "address"]
@@ -113,7 +113,7 @@ class Piece:
             days = dates_in(line)
             return (value in days) if days else None
         if self.kind == "digits":
-            same_length = [run for run in runs(line) if len(run) == len(value)]
+            same_length = [run for run in numbers(line, len(value)) if len(run) == len(value)]
             return (value in same_length) if same_length else None
         street, city, postal_code, state = value.split("\n")
         return True if address_in(street, city, postal_code, state, line) else None

@@ -84,6 +84,16 @@ or=oregon pa=pennsylvania ri=rhode_island sc=south_carolina sd=south_dakota tn=t
 va=virginia wa=washington wv=west_virginia wi=wisconsin wy=wyoming
 """
 _STATES: Final = {short: name.replace("_", " ") for short, name in re.findall(r"(\w\w)=(\w+)", _STATE_NAMES)}
+# Where a speaker takes back what was just said. An "oh" before it is no zero.
+_CORRECTION: Final = re.compile(
+    r"(?i)(?:\b(?:oh|o)\W+)?\b(?:no|nope|wait|weight|sorry|oops|actually|rather|correction|i mean|i meant|scratch that|"
+    r"make that|make it)\b"
+)
+# What is no part of a number though it has digits: "not 0124", "the last four are", "one second".
+_NO_NUMBER: Final = re.compile(
+    r"(?i)\bnot\b(?:(?!\b(?:but|it'?s|it is|should be|rather)\b).)*|\blast (?:one|two|three|four|five|\d)\b|"
+    r"\b(?:one|two|five|\d+) (?:second|sec|moment|minute)s?\b"
+)
 
 
 def words_of(text: str) -> list[str]:
@@ -108,14 +118,31 @@ def runs(text: str) -> list[str]:
     return [run for run in found if run]
 
 
+def numbers(text: str, length: int) -> list[str]:
+    """Return the runs of digits in `text`; what is taken back in the same breath is taken back.
+
+    What comes after a correction stands, and of what came before as much as makes `length` digits.
+
+    >>> numbers("two zero six, five five five, no wait, five five six, zero one two three", 10)
+    ['2065560123']
+    """
+    found: list[str] = []
+    for part in _CORRECTION.split(_NO_NUMBER.sub(" ", text)):
+        new = runs(part)
+        if found and new and len(found[-1]) + len(new[0]) >= length >= len(new[0]):
+            new[0] = found.pop()[: length - len(new[0])] + new[0]
+        found += new
+    return found
+
+
 def phone_in(text: str) -> str | None:
-    """Return the ten digits of a North American number in `text`, or None."""
-    found = runs(text)
-    whole = "".join(run for run in found if len(run) >= 3)
-    for run in (*found, whole):
-        ten = run[1:] if len(run) == 11 and run[0] == "1" else run
-        if len(ten) == 10:
-            return ten
+    """Return the ten digits of a North American number in `text`, as corrected in it, or None."""
+    for length in (11, 10):  # the country's 1 first, so that a correction is not counted from it
+        found = numbers(text, length)
+        whole = "".join(run for run in found if len(run) >= 3)
+        for run in (*found, whole):
+            if len(run) == length and (length == 10 or run[0] == "1"):
+                return run[-10:]
     return None
 
 
@@ -147,18 +174,29 @@ def dates_in(text: str) -> list[str]:
     return [one for one in found if one is not None]
 
 
-def address_in(street: str, city: str, postal_code: str, state: str, line: str) -> bool:
-    """Return whether `line` names all of an address, in words and figures.
+def state_in(state: str, line: str) -> bool:
+    """Return whether `line` names `state`: "WA" and "Washington" are the same, whichever way round.
 
-    A state may be read back by its name or its two letters; one that is not a state of the table is read as it is.
+    One that is not in the table is named as it is.
     """
+    code = state.strip().lower().replace(".", "")
+    name = _STATES.get(code, state.lower())
+    code = next((short for short, long in _STATES.items() if long == name), code)
+    if f" {' '.join(words_of(name))} " in f" {' '.join(words_of(line))} ":
+        return True
+    # As words in small letters "or" and "in" are no states.
+    spelt = r"[.\s]?".join(map(re.escape, code.upper()))
+    return re.search(rf"\b{spelt}\b", line) is not None
+
+
+def address_in(street: str, city: str, postal_code: str, state: str, line: str) -> bool:
+    """Return whether `line` names all of an address, in words and figures; `state` may be "" (it has none)."""
+    if state and not state_in(state, line):
+        return False
     there = _full(line)
     digits = set(runs(line)) | set(re.findall(r"\d+", line))
     whole = "".join(runs(line))
-    names = _full(f"{street} {city} {postal_code}")
-    if not set(_full(state)) <= set(there):
-        names += _full(_STATES.get(state.strip().lower(), state))
-    for word in names:
+    for word in _full(f"{street} {city} {postal_code}"):
         if word.isdigit():
             if word not in digits and not (len(word) >= 4 and word in whole):
                 return False

@@ -42,6 +42,22 @@ YES: Final = frozenset(
      "please", "alright", "indeed", "course", "mhm", "uh-huh", "exactly", "totally"}
 )  # fmt: skip
 NO: Final = frozenset({"no", "nope", "nah", "never", "wrong", "incorrect", "negative"})
+# Where a caller takes back what was just said: "five five five, no wait, five five six". An "oh" before it is no zero.
+CORRECTION: Final = re.compile(
+    r"(?i)(?:\b(?:oh|o)\W+)?\b(no|nope|wait|weight|sorry|oops|actually|rather|correction|i mean|i meant|scratch that|"
+    r"make that|make it|it should be)\b"
+)
+HESITATIONS: Final = frozenset({"", "wait", "weight"})  # what goes on after them may add to the number
+# What is no part of a number though it has digits: "not 0124 but 0123", "the last four are", "one second".
+NO_NUMBER: Final = re.compile(
+    r"(?i)\bnot\b(?:(?!\b(?:but|it'?s|it is|should be|rather)\b).)*|\blast (?:one|two|three|four|five|\d)\b|"
+    r"\b(?:one|two|five|\d+) (?:second|sec|moment|minute)s?\b"
+)
+ABOUT_NUMBERS: Final = frozenset(
+    {"it", "it's", "is", "that", "that's", "the", "last", "first", "digit", "digits", "number", "are", "a", "at", "end",
+     "in", "with", "my", "please", "and", "then", "but", "double", "triple", "hundred", "area", "code", "ends",
+     "um", "uh"}
+)  # fmt: skip
 CLEARLY_YES: Final = frozenset({"yes", "yeah", "yep", "yup", "sure", "absolutely", "definitely"})
 SMALL: Final = frozenset(
     {"please", "thanks", "thank", "you", "of", "do", "that", "that's", "it", "is", "it's", "the", "a", "go", "ahead",
@@ -113,16 +129,58 @@ def digits(text: str) -> str:
     return out
 
 
+def number(text: str, length: int) -> str | None:
+    """Return the number of `length` digits in `text`, with what the caller took back in the same breath taken back.
+
+    What comes after a correction stands; of what came before as much is kept as makes the number whole. Ears lose
+    digits, so in a number that was not whole yet the correction must be like what it replaces.
+
+    >>> number("two oh six, five five five, no wait, five five six, oh one two three", 10)
+    '2065560123'
+    >>> number("not 4320 but 4321", 4)
+    '4321'
+    """
+    said, marker = "", ""
+    for part in CORRECTION.split(NO_NUMBER.sub(" ", text)):
+        if CORRECTION.fullmatch(part):
+            marker = part.lower() if marker in HESITATIONS else marker
+            continue
+        if new := digits(part):
+            if not said or (marker in HESITATIONS and len(said) + len(new) <= length):
+                said += new  # it went on, maybe after a "wait"
+            else:
+                said = _corrected(said, new, length) if _is_all_number(part) else ""
+            marker = ""
+    return said if len(said) == length else None
+
+
+def _corrected(said: str, new: str, length: int) -> str:
+    """Return `said` with `new` in place of its end; "" when `new` does not look like what it would replace."""
+    kept = max(length - len(new), 0)
+    gone = said[kept:]
+    again = new[: len(gone)]
+    is_alike = len(gone) > 1 and (
+        sorted(gone) == sorted(again) or sum(a != b for a, b in zip(gone, again, strict=False)) == 1
+    )
+    return said[:kept] + new if not kept or len(said) == length or is_alike else ""
+
+
+def _is_all_number(text: str) -> bool:
+    """Return whether a part speaks of digits alone: "206 135 1246. Sorry, I have two phones" is another matter."""
+    known = ABOUT_NUMBERS | UNITS.keys() | TEENS.keys() | TENS.keys()
+    return all(word.isdigit() or word in known for word in re.findall(r"\d+|[a-z']+", text.lower()))
+
+
 def phone(text: str) -> str | None:
     """Return a North American number in `text` as "(206) 135-1246", or None.
 
     Ears write "two of six" for "two oh six". Such words count as digits only where they make ten of too few.
     """
     for read in (text, _with_homophones(text)):
-        found = digits(read)
-        if len(found) == 11 and found[0] == "1":
-            found = found[1:]
-        if len(found) == 10:
+        with_country = number(read, 11) if digits(read)[:1] == "1" else None
+        found = with_country or number(read, 10)
+        if found:
+            found = found[-10:]
             return f"({found[:3]}) {found[3:6]}-{found[6:]}"
     return None
 
@@ -132,7 +190,19 @@ def _with_homophones(text: str) -> str:
 
 
 def day(text: str) -> str | None:
-    """Return a calendar date in `text` (month before day in figures) as "1990-05-01", or None."""
+    """Return a calendar date in `text` (month before day in figures) as "1990-05-01", or None.
+
+    Of a date that is corrected in the same breath the last one said counts, and only if it is whole.
+    """
+    parts = [part for part in CORRECTION.split(NO_NUMBER.sub(" ", text)) if digits(part) or _has_month(part)]
+    return _one_day(parts[-1]) if parts else None
+
+
+def _has_month(text: str) -> bool:
+    return any(word in MONTHS for word in re.findall(r"[a-z]+", text.lower()))
+
+
+def _one_day(text: str) -> str | None:
     lower = text.lower()
     if match := re.search(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b", lower):
         return _date(int(match[1]), int(match[2]), int(match[3]))

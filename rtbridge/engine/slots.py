@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from rtbridge.engine.brain_file import Slot
-from rtbridge.engine.heard import day, digits, phone, plain
+from rtbridge.engine.heard import day, digits, number, phone, plain
 
 QUESTION = re.compile(
     r"(?i)^(who|what|what's|when|where|why|which|how|can|could|do|does|did|is|are|will|would) "
@@ -22,8 +22,7 @@ def told(slot: Slot, text: str) -> str | None:
         case "date":
             return day(text)
         case "digits":
-            found = digits(text)
-            return found if found and len(found) == (slot.length or len(found)) else None
+            return (number(text, slot.length) if slot.length else digits(text)) or None
         case "choice":
             heard = f" {plain(text)} "
             named = [

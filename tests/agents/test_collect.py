@@ -8,7 +8,7 @@ import pytest
 
 from rtbridge.agents.collect import STATE, Piece, Standing, affirms, require_confirmed, standing
 from rtbridge.agents.context import CallContext
-from rtbridge.agents.spoken_values import dates_in, phone_in, runs
+from rtbridge.agents.spoken_values import dates_in, numbers, phone_in, runs, state_in
 from rtbridge.errors import Refused
 
 PHONE = Piece("phone_number", "phone")
@@ -51,6 +51,66 @@ def test_what_is_no_date_is_none() -> None:
     assert dates_in("You may call on the thirty first of February 1990, or in May") == []
     assert phone_in("1-206-555-0123") == "2065550123"
     assert phone_in("555-0123") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "ten"),
+    [
+        ("two zero six, five five five, no wait, five five six, zero one two three", "2065560123"),
+        ("206 555 0124, oh no, 0123", "2065550123"),
+        ("1 206 555, scratch that, 556 0123", "2065560123"),
+        ("206 555 0124... sorry, the last four are 0123", "2065550123"),
+        ("not 206 555 0124, it's 206 555 0123", "2065550123"),
+        ("206 555, hold on, wait, 0123", "2065550123"),
+        ("206 555 0123. Sorry, one second.", "2065550123"),
+        ("(106) 555-0123", "1065550123"),
+        ("206, no, 207, no", None),
+    ],
+)
+def test_what_is_taken_back_in_the_same_breath_is_no_part_of_a_number(line: str, ten: str | None) -> None:
+    assert phone_in(line) == ten
+
+
+def test_a_read_back_that_corrects_itself_reads_back_the_corrected_digits() -> None:
+    line = "Your card ends in 4 3 2 0, sorry, 4 3 2 1. Right?"
+    assert numbers(line, 4) == ["4321"]
+    said = [("auth", line), ("user", "Yes.")]
+    assert standing(FOUR, "4321", said) is Standing.CONFIRMED
+    assert standing(FOUR, "4320", said) is Standing.UNREAD
+
+
+def test_a_confirmed_number_is_taken_back_by_another_that_is_corrected_as_it_is_said() -> None:
+    said = [("auth", "206 555 0123, right?"), ("user", "Yes.")]
+    said += [("user", "Sorry, I meant 206 555, no wait, 556 0123.")]
+    assert standing(PHONE, NUMBER, said) is Standing.CORRECTED
+    said += [("auth", "So it is 206 556 0123?"), ("user", "Yes.")]
+    assert standing(PHONE, "(206) 556-0123", said) is Standing.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("state", "line", "named"),
+    [
+        ("WA", "Seattle, Washington, 98101", True),
+        ("Washington", "Seattle, WA 98101", True),
+        ("wa", "Seattle, W.A.", True),
+        ("NY", "New York, New York, 10118", True),
+        ("OR", "Portland or Salem", False),
+        ("OR", "Portland, OR 97201", True),
+        ("Oregon", "Seattle, Washington", False),
+        ("Otago", "Queenstown, Otago, 9300", True),
+    ],
+)
+def test_a_state_is_named_in_full_or_by_its_two_letters(state: str, line: str, named: bool) -> None:
+    assert state_in(state, line) is named
+
+
+def test_an_address_with_another_state_than_was_read_back_is_not_confirmed() -> None:
+    said = [("auth", "12 Hill Street, Portland, Oregon, 9 7 2 0 1. Correct?"), ("user", "Yes.")]
+    parts = {"street": "12 Hill Street", "city": "Portland", "postal_code": "97201"}
+    for state, now in (("OR", Standing.CONFIRMED), ("Maine", Standing.UNREAD), ("", Standing.CONFIRMED)):
+        home = HOME.normal({**parts, "state": state})
+        assert home is not None
+        assert standing(HOME, home, said) is now
 
 
 def test_values_have_one_spelling() -> None:

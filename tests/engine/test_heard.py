@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtbridge.engine.heard import content, day, digits, leaning, phone, plain, yes_no
+from rtbridge.engine.heard import content, day, digits, leaning, number, phone, plain, yes_no
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,51 @@ def test_a_phone_number_has_ten_digits(heard: str, found: str | None) -> None:
 @pytest.mark.parametrize(
     ("heard", "found"),
     [
+        ("two oh six, five five five, no wait, five five six, oh one two three", "(206) 556-0123"),
+        ("Two zero six, five five five, no weight, five five six, zero one two three.", "(206) 556-0123"),
+        ("206 555 0124, oh no, 0123", "(206) 555-0123"),
+        ("206 555 0124, no, the last four are 0123", "(206) 555-0123"),
+        ("two oh six, one three five, twelve sixty four, sorry, forty six", "(206) 135-1246"),
+        ("206 135 1264, I mean 206 135 1246", "(206) 135-1246"),
+        ("one two oh six, five five five, scratch that, five five six, oh one two three", "(206) 556-0123"),
+        ("No, it's not 206 555 0124, it's 206 555 0123", "(206) 555-0123"),
+        ("206 555 0123, not 0124", "(206) 555-0123"),
+        ("206, hold on, wait, 555 0123", "(206) 555-0123"),
+        ("206 135 1246, wait one second", "(206) 135-1246"),
+        ("206 135 1246, sorry, I have two phones", None),
+        ("206, no, 207, no, 206", None),
+        ("206 135 12, no, 1246", "(206) 135-1246"),
+        ("2 ozix, one three five, one two six four, no, one two four six", None),
+        ("206, no, 135 1246", None),
+        ("It's to ozix, 135 1264, no, 1246", None),
+        ("2 ozicks, 555, no, wait, 556, or 123", None),
+    ],
+)
+def test_what_is_taken_back_in_the_same_breath_is_no_part_of_the_number(
+    heard: str, found: str | None
+) -> None:
+    assert phone(heard) == found
+
+
+def test_four_digits_are_corrected_like_a_phone_number() -> None:
+    assert number("four three two oh, no, four three two one", 4) == "4321"
+    assert number("not 4320 but 4321", 4) == "4321"
+    assert number("the last four are 4321", 4) == "4321"
+    assert number("4321 and 4320", 4) is None
+
+
+@pytest.mark.parametrize(
+    ("heard", "found"),
+    [
         ("May 1st, 1990", "1990-05-01"),
         ("May first nineteen ninety", "1990-05-01"),
         ("the first of May 1990", "1990-05-01"),
         ("December twenty fifth, nineteen eighty four", "1984-12-25"),
         ("It's 5/1/1990.", "1990-05-01"),
         ("1990-05-01", "1990-05-01"),
+        ("May first, no wait, May second, nineteen ninety", "1990-05-02"),
+        ("May 1st 1990, sorry, 1991", None),
+        ("Sorry, May 1st 1990, one second", "1990-05-01"),
         ("february 30 1990", None),
         ("March 3rd", None),
         ("tomorrow", None),
