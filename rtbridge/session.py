@@ -105,6 +105,8 @@ class Session:
             "moderation_model": settings.moderation_model,
             "supervisor_model": settings.supervisor_model,
             "supervisor_timeout_s": settings.supervisor_timeout_s,
+            "reasoning_model": settings.reasoning_model,
+            "reasoning_timeout_s": settings.reasoning_timeout_s,
         }
         if text_model is not None:
             of_call["text_model"] = text_model

@@ -151,6 +151,12 @@ class Settings(BaseSettings):
     supervisor_timeout_s: float = Field(
         default=6.0, gt=0, description="Seconds a supervisor may think; then the agent says so and goes on."
     )
+    reasoning_model: str = Field(
+        default="o4-mini", description="Text model of tools whose decisions have to be right, like refunds."
+    )
+    reasoning_timeout_s: float = Field(
+        default=20.0, gt=0, description="Seconds that such a tool may take, its model's thinking included."
+    )
     moderation_model: str = Field(
         default="gpt-4o-mini", description="Text model that judges what agents and callers say."
     )

@@ -54,6 +54,8 @@ class CallContext:
     supervisor_timeout_s: float = 6.0  # of the settings: how long a supervisor's whole run may take
     history: Callable[[], Sequence[HistoryItem]] = _no_history  # what an input_filter chooses from
     keep_history: Callable[[tuple[str, ...]], None] = _keep_all  # of it, with the handoff that is going on
+    reasoning_model: str = "o4-mini"  # of the settings, for tools whose decisions have to be right
+    reasoning_timeout_s: float = 20.0  # of the settings: how long such a tool may take
     effects: EffectBook = field(default_factory=EffectBook)  # what was done once; in memory unless given
     moderation_model: str = "gpt-4o-mini"  # of the settings, for guardrails that name none
     state: dict[str, Any] = field(default_factory=dict)  # the scenario's own

@@ -24,8 +24,9 @@ from rtbridge.agents.context import CallContext, Said
 
 from .data import PARK_AND_PIPE, POLICY, SPOKEN_NAMES, TODAY, TWIN_TIP, ordered_item
 
-MODEL: Final = "o4-mini"
-MODEL_TIMEOUT_S: Final = 18.0  # within the tool's 20 s, so that the book is asked in time
+THINKING_PART: Final = (
+    0.9  # of the time a check may take (`reasoning_timeout_s`), so that the book is asked in time
+)
 LAST_MESSAGES: Final = 10
 
 INSTRUCTIONS: Final = f"""\
@@ -226,10 +227,9 @@ async def _ask_model(context: CallContext, wish: str, question: str) -> Decision
         default=str,
     )
     try:
-        async with asyncio.timeout(MODEL_TIMEOUT_S):
-            agent = Agent[CallContext](
-                "eligibility", instructions=INSTRUCTIONS, model=context.text_model(MODEL)
-            )
+        async with asyncio.timeout(context.reasoning_timeout_s * THINKING_PART):
+            model = context.text_model(context.reasoning_model)
+            agent = Agent[CallContext]("eligibility", instructions=INSTRUCTIONS, model=model)
             run = await Runner.run(agent, asked, max_turns=1, run_config=RunConfig(tracing_disabled=True))
         answer = json.loads(
             re.sub(r"^```(?:json)?|```$", "", str(run.final_output).strip(), flags=re.MULTILINE)
