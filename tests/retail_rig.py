@@ -79,12 +79,20 @@ class Desk:
         model: Model | None = None,
         book: EffectBook | None = None,
         call_id: str = "rtc_1",
+        **of_call: Any,
     ) -> None:
         self.scenario = scenario
         self.heard = list(heard)
-        of_call: dict[str, Any] = {"transcript": lambda: self.heard, "effects": book or EffectBook()}
+        self.models: list[str] = []  # asked for, by name
+
+        def text_model(name: str) -> Model:
+            self.models.append(name)
+            assert model is not None
+            return model
+
+        of_call |= {"transcript": lambda: self.heard, "effects": book or EffectBook()}
         if model is not None:
-            of_call["text_model"] = lambda _name: model
+            of_call["text_model"] = text_model
         self.context = scenario.new_context(call_id=call_id, **of_call)
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> Any:

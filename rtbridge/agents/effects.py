@@ -24,10 +24,11 @@ from agents.tool_context import ToolContext
 
 from agents import FunctionTool
 from rtbridge.agents.context import CallContext
-from rtbridge.agents.effect_book import NOT_DONE, UNKNOWN, EffectBook
+from rtbridge.agents.effect_book import NOT_DONE, UNKNOWN, EffectBook, LookUp
 from rtbridge.agents.tools import refused
+from rtbridge.core.journal import EffectDone
 
-__all__ = ["NOT_DONE", "UNKNOWN", "caller_turn", "declared", "effect"]
+__all__ = ["NOT_DONE", "UNKNOWN", "caller_turn", "declared", "effect", "once"]
 
 Effect = Literal["none", "idempotent", "effectful"]
 Arguments = Mapping[str, Any]
@@ -68,16 +69,15 @@ def effect(
                 await asked
             if kind != "effectful":
                 return await inner.on_invoke_tool(ctx, arguments)
-            book = getattr(context, "effects", None)
-            if not isinstance(book, EffectBook):
+            if not isinstance(getattr(context, "effects", None), EffectBook):
                 return refused(f"{tool.name} was not done: this call cannot record it.", kind="not_recorded")
-            return await book.once(
-                call_id=context.call_id,
-                tool=tool.name,
-                arguments=given,
-                confirmation=confirmation(context, given) if confirmation else "",
+            return await once(
+                context,
+                tool.name,
+                given,
                 scope=scope(context, given) if scope else None,
                 act=lambda: inner.on_invoke_tool(ctx, arguments),
+                confirmation=confirmation(context, given) if confirmation else "",
                 look_up=(lambda: look_up(context, given)) if look_up else None,
             )
 
@@ -88,6 +88,37 @@ def effect(
         return outer
 
     return declare
+
+
+async def once(
+    context: CallContext,
+    tool: str,
+    arguments: Arguments,
+    *,
+    act: Callable[[], Awaitable[Any]],
+    confirmation: str = "",
+    scope: str | None = None,
+    look_up: LookUp | None = None,
+) -> str:
+    """Do `act` as an effect of `tool` in this call, if it was not done before; see EffectBook.once.
+
+    For a tool that decides by itself whether there is an effect; others say `@effect("effectful")`.
+    """
+
+    async def told() -> Any:
+        result = await act()
+        context.note(EffectDone(tool))
+        return result
+
+    return await context.effects.once(
+        call_id=context.call_id,
+        tool=tool,
+        arguments=arguments,
+        act=told,
+        confirmation=confirmation,
+        scope=scope,
+        look_up=look_up,
+    )
 
 
 def declared(tool: FunctionTool) -> Effect:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rtbridge.core.entry import Entry as Entry
+from rtbridge.core.journal_tools import EffectDone as EffectDone
 from rtbridge.core.journal_tools import FillerAsked as FillerAsked
 from rtbridge.core.journal_tools import ToolApprovalExpired as ToolApprovalExpired
 from rtbridge.core.journal_tools import ToolApprovalRequested as ToolApprovalRequested

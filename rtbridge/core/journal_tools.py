@@ -78,6 +78,15 @@ class ToolApprovalExpired(Entry):
 
 
 @dataclass(frozen=True, slots=True)
+class EffectDone(Entry):
+    """A tool changed the world: told each time that it did, not each time that it was asked to."""
+
+    event = "effect.done"
+    to_caller = True
+    tool: str
+
+
+@dataclass(frozen=True, slots=True)
 class FillerAsked(Entry):
     """A tool takes its time: the agent was asked to say something beside the conversation."""
 

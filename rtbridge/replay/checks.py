@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,7 @@ def judge(result: RunResult, seen: Seen) -> Verdict:
         *(failure for turn in seen.turns for failure in _turn(turn, notes)),
         *_handoffs(result, seen),
         *_tools(result, seen),
+        *_effects(result, seen),
         *_transcript(result, seen),
         *_budget(result, seen, notes),
     ]
@@ -162,6 +164,22 @@ def _tools(result: RunResult, seen: Seen) -> Iterator[Failure]:
             args = json.dumps(dict(tool.args), ensure_ascii=False, default=str)
             yield Failure(None, "tools", f"expected the call {tool.name}({args}) in its place, seen {called}")
             return
+
+
+def _effects(result: RunResult, seen: Seen) -> Iterator[Failure]:
+    expected = result.story.expect.effects
+    if expected is None:
+        return
+    counts = {effect.tool: effect.count for effect in expected}
+    done = Counter(tool for _, tool in seen.effects)
+    for tool in sorted(counts.keys() | done.keys()):
+        if done[tool] != counts.get(tool, 0):
+            times = ", ".join(_s(at) for at, name in seen.effects if name == tool) or "never"
+            yield Failure(
+                None,
+                "effects",
+                f"expected {counts.get(tool, 0)} effects of {tool}, seen {done[tool]} ({times})",
+            )
 
 
 def _transcript(result: RunResult, seen: Seen) -> Iterator[Failure]:

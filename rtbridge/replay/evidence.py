@@ -96,6 +96,7 @@ class Seen:
     items: tuple[Heard, ...]
     handoffs: tuple[str, ...]
     tools: tuple[tuple[int, str, str], ...]  # (at_ms, name, arguments as JSON)
+    effects: tuple[tuple[int, str], ...]  # (at_ms, tool), one for each time that a tool changed the world
     caller_said: tuple[tuple[int, str], ...]  # (at_ms, text) as the upstream understood it, or as typed
     protocol_errors: tuple[tuple[int, str], ...]
 
@@ -125,6 +126,7 @@ def look(result: RunResult) -> Seen:
             (entry.at_ms, entry.fields["name"], entry.fields["arguments"])
             for entry in _all(result.journal, "tool.started")
         ),
+        effects=tuple((entry.at_ms, entry.fields["tool"]) for entry in _all(result.journal, "effect.done")),
         caller_said=_caller_said(result),
         protocol_errors=_protocol_errors(result),
     )

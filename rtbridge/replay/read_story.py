@@ -19,6 +19,7 @@ from rtbridge.replay.story import (
     Anchor,
     Budget,
     CallExpect,
+    EffectExpect,
     Start,
     Story,
     ToolExpect,
@@ -269,9 +270,21 @@ class _Reader:
             tools = tuple(self._tool(table) for table in expect.tables("tools", "an expected tool"))
         said = tuple(self._said(table) for table in expect.tables("transcript", "an expected transcript"))
         ended = self._pattern(expect, "ended")
-        expect.later("guardrail", "effects")
+        effects = None
+        if "effects" in expect:
+            effects = tuple(self._effect(table) for table in expect.tables("effects", "an expected effect"))
+        expect.later("guardrail")
         expect.finish()
-        return CallExpect(handoffs=handoffs, tools=tools, transcript=said, ended=ended)
+        return CallExpect(handoffs=handoffs, tools=tools, effects=effects, transcript=said, ended=ended)
+
+    def _effect(self, table: Table) -> EffectExpect:
+        tool, times = table.text("tool"), table.integer("count")
+        for key in ("tool", "count"):
+            if key not in table:
+                table.add(None, "an expected effect has a `tool` and a `count`, how often it was done")
+                break
+        table.finish()
+        return EffectExpect(tool or "", times or 0)
 
     def _tool(self, table: Table) -> ToolExpect:
         name = table.text("name")

@@ -86,6 +86,14 @@ class ToolExpect:
 
 
 @dataclass(frozen=True, slots=True)
+class EffectExpect:
+    """How often a tool changed the world, exactly."""
+
+    tool: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptExpect:
     """A pattern that what was heard of one side must hold, or must never hold."""
 
@@ -100,6 +108,7 @@ class CallExpect:
 
     handoffs: tuple[str, ...] | None = None
     tools: tuple[ToolExpect, ...] | None = None
+    effects: tuple[EffectExpect, ...] | None = None  # tools that are not named have none
     transcript: tuple[TranscriptExpect, ...] = ()
     ended: str | None = None  # a pattern found in the reason of the call's end
 

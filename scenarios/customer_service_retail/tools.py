@@ -11,7 +11,7 @@ from agents import RunContextWrapper, function_tool
 from rtbridge.agents.collect import heard
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.effect_book import canonical
-from rtbridge.agents.effects import NOT_DONE, caller_turn, effect
+from rtbridge.agents.effects import NOT_DONE, caller_turn, effect, once
 from rtbridge.errors import Refused
 
 from .data import OFFER_ID, ORDERS, POLICY, SALES, TODAY, ordered_item, sale
@@ -36,7 +36,8 @@ Phone = Annotated[
 ]
 RETURNS = "returns"  # in CallContext.state: item id -> the return that was recorded
 CART = "cart"
-CHECK_TIMEOUT_S = 20.0
+CHECK = "checkEligibilityAndPossiblyInitiateReturn"
+CHECK_LIMIT_S = 120.0  # of the tool around a check, which ends itself long before (`reasoning_timeout_s`)
 
 
 class Address(BaseModel):
@@ -130,7 +131,7 @@ async def retrieve_policy(
     return {"region": region, "item_category": itemCategory, "today": TODAY.isoformat(), "policy": POLICY}
 
 
-@function_tool(name_override="checkEligibilityAndPossiblyInitiateReturn", timeout=CHECK_TIMEOUT_S)
+@function_tool(name_override=CHECK, timeout=CHECK_LIMIT_S)
 async def check_eligibility(
     ctx: Context,
     userDesiredAction: Annotated[str, Field(description="What the caller wants done, and with which item.")],
@@ -162,11 +163,11 @@ async def _record(context: CallContext, item_id: str) -> dict[str, Any]:
     async def look_up() -> Any:
         return NOT_DONE  # the row with its result is the return: there is no other place where it could be
 
-    answer = await context.effects.once(
-        call_id=context.call_id,
+    answer = await once(
+        context,
+        CHECK,
+        {"order_id": order["order_id"], "item_id": item_id},
         scope=f"customer {phone}",
-        tool="return",
-        arguments={"order_id": order["order_id"], "item_id": item_id},
         act=write,
         look_up=look_up,
     )

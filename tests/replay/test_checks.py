@@ -15,6 +15,7 @@ from rtbridge.replay.story import (
     Anchor,
     Budget,
     CallExpect,
+    EffectExpect,
     Start,
     ToolExpect,
     TranscriptExpect,
@@ -269,6 +270,16 @@ def test_tools_are_called_in_order_with_at_least_the_given_arguments() -> None:
     assert call(CallExpect(tools=()), second) == [
         "expected no tool to be called, seen book(not json) at 0.95 s"
     ]
+
+
+def test_effects_are_counted_exactly_and_a_tool_that_is_not_named_has_none() -> None:
+    first, again = logged(900, "effect.done", tool="refund"), logged(950, "effect.done", tool="refund")
+    once = CallExpect(effects=(EffectExpect("refund", 1),))
+    assert call(once, first) == []
+    assert call(once, first, again) == ["expected 1 effects of refund, seen 2 (0.90 s, 0.95 s)"]
+    assert call(once) == ["expected 1 effects of refund, seen 0 (never)"]
+    assert call(CallExpect(effects=()), first) == ["expected 0 effects of refund, seen 1 (0.90 s)"]
+    assert call(CallExpect(), first) == []
 
 
 def test_the_transcript_is_what_was_heard_of_either_side() -> None:

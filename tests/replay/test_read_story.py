@@ -11,7 +11,7 @@ import pytest
 from rtbridge.core import pcm
 from rtbridge.errors import StoryError
 from rtbridge.replay.read_story import load_story
-from rtbridge.replay.story import Anchor, Start, Story
+from rtbridge.replay.story import Anchor, EffectExpect, Start, Story
 from rtbridge.replay.tables import MAX_BYTES
 
 GRAPHS = {"simple_handoff": ("greeter", "haikuWriter"), "chat_supervisor": ("chatAgent",)}
@@ -44,6 +44,7 @@ tools = [
   {name = "other"},
 ]
 transcript = [{who = "agent", like = "haiku"}, {who = "agent", never = "(?i)as an ai"}]
+effects = [{tool = "other", count = 1}]
 [budget]
 bridge_added_p95_ms = 60
 underruns = 0
@@ -107,6 +108,7 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
         ("lookup", {"topic": "snow"}),
         ("other", {}),
     ]
+    assert story.expect.effects == (EffectExpect("other", 1),)
     assert [said.never for said in story.expect.transcript] == [None, "(?i)as an ai"]
     assert (story.budget.underruns, story.budget.bridge_added_p95_ms) == (0, 60.0)
 
@@ -114,6 +116,12 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
+        (
+            '{tool = "other", count = 1}',
+            '{tool = "other"}',
+            "28: an expected effect has a `tool` and a `count`, how often it was done",
+        ),
+        ("count = 1}", "count = -1}", "28: `count` must lie between 0 and 1000000, not -1"),
         (
             'say = "audio/tone.wav"',
             'sya = "audio/tone.wav"',
@@ -239,17 +247,17 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
         (
             "underruns = 0",
             "underuns = 0",
-            "30: unknown key `underuns` in [budget]; did you mean `underruns`?",
+            "31: unknown key `underuns` in [budget]; did you mean `underruns`?",
         ),
         (
             "underruns = 0",
             "delivered_pct = 99.5",
-            "30: `delivered_pct` in [budget] is not yet supported; take it out",
+            "31: `delivered_pct` in [budget] is not yet supported; take it out",
         ),
         (
             "bridge_added_p95_ms = 60",
             "bridge_added_p95_ms = inf",
-            "29: `bridge_added_p95_ms` must be 0 or more, not inf",
+            "30: `bridge_added_p95_ms` must be 0 or more, not inf",
         ),
         (
             "expect = {ignore = true}",

@@ -141,5 +141,9 @@ def test_the_honest_part_of_these_calls_does_reach_what_it_is_for(scenario: Scen
     assert state["authenticated_phone"] == PHONE
     assert state["offer_answered"] == "DECLINED"
     assert list(state["returns"]) == ["SNB-TT-X01"]
-    assert effects(path) == {"save_or_update_address": 1, "update_user_offer_response": 1, "return": 1}
+    assert effects(path) == {
+        "save_or_update_address": 1,
+        "update_user_offer_response": 1,
+        "checkEligibilityAndPossiblyInitiateReturn": 1,
+    }
     assert ran[-1] == ("returns", CHECK)

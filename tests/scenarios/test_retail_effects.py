@@ -43,6 +43,6 @@ def test_a_return_that_is_asked_for_twice_is_one_effect_on_disk(tmp_path: Path) 
     assert Counter(tool for _, tool, _ in rows) == {
         "save_or_update_address": 1,
         "update_user_offer_response": 1,
-        "return": 1,
+        "checkEligibilityAndPossiblyInitiateReturn": 1,
     }
     assert all(call_id == "rtc_replay" and result for call_id, _, result in rows)

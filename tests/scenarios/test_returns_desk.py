@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from agents.items import ModelResponse
 
 from retail_rig import (
     CHECK,
@@ -94,6 +97,25 @@ async def test_without_a_usable_answer_of_the_model_the_book_decides(scenario: S
     desk = Desk(scenario, *HEARD, model=Thinker(says))
     await desk.verified()
     assert (await desk.checked(WISH, DELAMINATED))["eligible"] == "true"
+
+
+async def test_the_model_and_how_long_it_may_think_are_settings(scenario: Scenario) -> None:
+    usual = Desk(scenario, *HEARD, model=Thinker('{"eligible": "true"}'))
+    await usual.verified()
+    await usual.checked(WISH, DELAMINATED)
+    assert (usual.models, usual.context.reasoning_timeout_s) == (["o4-mini"], 20.0)
+
+    class Ponderer(Thinker):
+        async def get_response(self, *_args: Any, **_more: Any) -> ModelResponse:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    own = Desk(scenario, *HEARD, model=Ponderer(""), reasoning_model="other-model", reasoning_timeout_s=0.2)
+    await own.verified()
+    began_s = time.monotonic()
+    assert (await own.checked(WISH, DELAMINATED))["eligible"] == "true"  # by the book
+    assert 0.15 < time.monotonic() - began_s < 5
+    assert own.models == ["other-model"]
 
 
 async def test_the_model_gets_wish_question_facts_and_the_last_ten_messages(scenario: Scenario) -> None:
