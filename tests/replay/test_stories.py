@@ -1,108 +1,95 @@
-"""The stories that ship, on the real engine: they pass, they are the same every time, and they are cheap."""
+"""The stories that ship, on the real engine: they pass, they are the same every time, and they are cheap.
+
+The full count plays one story of each scenario twenty times, both user stories among them, and every other one twice;
+the runs of a story are spread over two processes and leave the same bytes. The reduced count plays each once.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import ACCEPT
-from rtbridge.agents.scenario import Scenario, default_root, load_scenarios
-from rtbridge.engine.load import load_parts
-from rtbridge.engine.parts import EngineParts
-from rtbridge.replay.checks import judge
-from rtbridge.replay.evidence import look
-from rtbridge.replay.read_story import load_story
-from rtbridge.replay.report import Report, write_call
-from rtbridge.replay.result import RunResult
-from rtbridge.replay.run import play
-from rtbridge.settings import Settings
+from story_rig import STORIES, Told, play_story, players, story_named
 
 pytestmark = pytest.mark.models
 
-STORIES = [
-    file
-    for scenario in ("simple_handoff", "chat_supervisor", "customer_service_retail")
-    for file in sorted(default_root().glob(f"{scenario}/stories/*.toml"))
-]
-TWO_MINUTES = default_root() / "simple_handoff" / "stories" / "two_minutes.toml"
-HAIKU = default_root() / "simple_handoff" / "stories" / "haiku.toml"
+TWO_MINUTES = story_named("simple_handoff", "two_minutes")
+HAIKU = story_named("simple_handoff", "haiku")
+BILL = story_named("chat_supervisor", "bill")
+RETURN = story_named("customer_service_retail", "return")
+OFTEN = (TWO_MINUTES, BILL, RETURN)
+TWICE_ALWAYS = HAIKU  # short: a repetition that every run of the tests can afford
+
+Runs = dict[Path, list[Future[Told]]]
 
 
-@pytest.fixture(scope="module")
-def scenarios() -> Mapping[str, Scenario]:
-    return load_scenarios(default_root())
+def name_of(file: Path) -> str:
+    return f"{file.parts[-3]}-{file.stem}"
 
 
-@pytest.fixture(scope="module")
-def parts() -> EngineParts:
-    """The engine with everything loaded: what it goes on loading in a thread of its own is waited for."""
-    loaded = load_parts(brains=default_root())
-    for thread in threading.enumerate():
-        if thread.name == "rtbridge-meaning":
-            thread.join()
-    return loaded
-
-
-def run(file: Path, scenarios: Mapping[str, Scenario], parts: EngineParts) -> RunResult:
-    story = load_story(file, {name: tuple(scenario.agents) for name, scenario in scenarios.items()})
-    return play(story, scenario=scenarios[story.scenario], parts=parts, settings=Settings())
-
-
-def report(result: RunResult) -> Report:
-    seen = look(result)
-    return Report(result, seen, judge(result, seen))
-
-
-def written(result: RunResult, folder: Path) -> dict[str, bytes]:
-    write_call(report(result), folder)
-    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
-
-
-@pytest.mark.parametrize(
-    "file", [file for file in STORIES if file != TWO_MINUTES], ids=lambda file: file.stem
-)
-def test_every_story_that_ships_passes(
-    file: Path, scenarios: Mapping[str, Scenario], parts: EngineParts
-) -> None:
-    assert [str(failure) for failure in report(run(file, scenarios, parts)).verdict.failures] == []
-
-
-def test_a_call_of_two_minutes_passes_is_the_same_every_time_and_costs_under_10_s_of_cpu(
-    tmp_path: Path,
-    scenarios: Mapping[str, Scenario],
-    parts: EngineParts,
-    count: Callable[[int, int], int],
-    keep_figures: Callable[[str, dict[str, Any]], None],
-) -> None:
-    run(HAIKU, scenarios, parts)  # the models' own first calls
-    spent_s: list[float] = []
-    runs: list[dict[str, bytes]] = []
-    for n in range(count(3, 20)):
-        began_s = time.process_time()
-        result = run(TWO_MINUTES, scenarios, parts)
-        spent_s.append(time.process_time() - began_s)
-        if n == 0:
-            assert [str(failure) for failure in report(result).verdict.failures] == []
-            assert result.duration_ms >= 120_000
-        runs.append(written(result, tmp_path / str(n)))
-    differing = [name for run_ in runs for name in run_ if run_[name] != runs[0][name]]
-    assert differing == []
-    assert set(runs[0]) == {"call.wav", "events.jsonl", "labels.txt", "turns.json"}
-    figures = {"runs": len(runs), "cpu_s": [round(s, 2) for s in spent_s], "duration_ms": result.duration_ms}
-    print(figures)
-    keep_figures("replay_two_minutes", figures)
+def times(file: Path) -> int:
     if ACCEPT:
-        assert max(spent_s) < 10
+        return 20 if file in OFTEN else 2
+    return 2 if file == TWICE_ALWAYS else 1
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ProcessPoolExecutor]:
+    with players() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def runs(pool: ProcessPoolExecutor, request: pytest.FixtureRequest) -> Runs:
+    """Submit the runs of all stories that were asked for, the longest first, so that both processes end together."""
+    params = [getattr(item, "callspec", None) for item in request.session.items if item.path == request.path]
+    asked = {one.params["file"] for one in params if one is not None and "file" in one.params}
+    files = sorted(asked, key=lambda file: (-times(file), -file.stat().st_size))
+    return {file: [pool.submit(play_story, file) for _ in range(times(file))] for file in files}
+
+
+@pytest.mark.parametrize("file", STORIES, ids=name_of)
+def test_every_story_that_ships_passes_and_is_the_same_every_time(
+    file: Path, runs: Runs, keep_figures: Callable[[str, dict[str, Any]], None]
+) -> None:
+    told = [run.result() for run in runs[file]]
+    assert [failure for one in told for failure in one.failures] == []
+    assert set(told[0].digests) == {"call.wav", "events.jsonl", "labels.txt", "turns.json"}
+    assert [one.digests for one in told] == [told[0].digests] * times(file)
+    figures = {
+        "runs": len(told),
+        "passed": len(told),
+        "call_s": round(told[0].duration_ms / 1000, 1),
+        "cpu_s": [round(one.cpu_s, 2) for one in told],
+    }
+    print(name_of(file), figures)
+    keep_figures(f"story_{name_of(file)}", figures)
+    if file == TWO_MINUTES:
+        assert told[0].duration_ms >= 120_000
+        if ACCEPT:
+            assert max(one.cpu_s for one in told[2:]) < 10  # without the models' own first calls
+
+
+def test_every_scenario_has_six_stories_and_more() -> None:
+    assert min(Counter(file.parts[-3] for file in STORIES).values()) >= 6
+
+
+@pytest.mark.parametrize("file", [BILL, RETURN], ids=name_of)
+def test_the_user_stories_call_these_tools_with_these_arguments_and_no_others(file: Path, runs: Runs) -> None:
+    (told, *_) = [run.result() for run in runs[file]]
+    assert [(name, json.loads(arguments)) for name, arguments in told.tools] == EXACT[file]
 
 
 def test_a_wrong_expectation_fails_with_the_turn_the_wish_and_what_was_heard(
-    tmp_path: Path, scenarios: Mapping[str, Scenario], parts: EngineParts
+    tmp_path: Path, pool: ProcessPoolExecutor
 ) -> None:
     (tmp_path / "stories").mkdir()
     shutil.copytree(HAIKU.parent.parent / "audio", tmp_path / "audio")
@@ -110,6 +97,58 @@ def test_a_wrong_expectation_fails_with_the_turn_the_wish_and_what_was_heard(
     text = HAIKU.read_text()
     assert text.count('heard = "goodbye"') == 1
     file.write_text(text.replace('heard = "goodbye"', 'heard = "see you in court"'))
-    (failure,) = report(run(file, scenarios, parts)).verdict.failures
-    assert str(failure).startswith('turn "enough": expected to hear /see you in court/; heard "Goodbye')
-    assert " from haikuWriter at " in str(failure)
+    (failure,) = pool.submit(play_story, file).result().failures
+    assert failure.startswith('turn "enough": expected to hear /see you in court/; heard "Goodbye')
+    assert " from haikuWriter at " in failure
+
+
+PHONE = "(206) 555-0123"
+EXACT: dict[Path, list[tuple[str, dict[str, Any]]]] = {
+    BILL: [
+        (
+            "getNextResponseFromSupervisor",
+            {
+                "relevantContextFromLastUserMessage": (
+                    "Wants to know why the last bill was so high. Phone number: (206) 135-1246."
+                )
+            },
+        ),
+        ("getUserAccountInfo", {"phone_number": "(206) 135-1246"}),
+    ],
+    RETURN: [
+        (
+            "authenticate_user_information",
+            {
+                "phone_number": PHONE,
+                "date_of_birth": "1990-05-01",
+                "last_4_digits": "4321",
+                "last_4_digits_type": "credit_card",
+            },
+        ),
+        (
+            "save_or_update_address",
+            {
+                "phone_number": PHONE,
+                "new_address": {
+                    "street": "twelve hill street",
+                    "city": "seattle",
+                    "state": "washington",
+                    "postal_code": "98101",
+                },
+            },
+        ),
+        (
+            "update_user_offer_response",
+            {"phone": PHONE, "offer_id": "a-592", "user_response": "DECLINED"},
+        ),
+        ("lookupOrders", {"phoneNumber": PHONE}),
+        ("retrievePolicy", {"region": "United States", "itemCategory": "snowboard"}),
+        (
+            "checkEligibilityAndPossiblyInitiateReturn",
+            {
+                "userDesiredAction": "return the snowboard",
+                "question": "it delaminated after three runs and the edge came off",
+            },
+        ),
+    ],
+}
