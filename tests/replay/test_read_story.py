@@ -212,10 +212,10 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
         (
             "[budget]",
             '[[fault]]\nafter = "response.output_audio.delt:5"\ndo = "reset"\n[budget]',
-            '29: `after` is the type of an event and which one, like "response.created:2", not '
+            '30: `after` is the type of an event and which one, like "response.created:2", not '
             '"response.output_audio.delt:5"; did you mean `response.output_audio.delta`?',
         ),
-        ("[budget]", '[[fault]]\nafter = "connect"\n[budget]', "28: a fault has `do`"),
+        ("[budget]", '[[fault]]\nafter = "connect"\n[budget]', "29: a fault has `do`"),
         ('codec = "opus"', 'codec = "pcmu"', '6: codec "pcmu" is not yet supported; write codec = "opus"'),
         ('codec = "opus"', "net = {loss = 0.02}", "6: `net` in [media] is not yet supported; take it out"),
         (
