@@ -3,18 +3,63 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rtbridge.engine.brain import Brain
+from rtbridge.engine.brain_file import BrainFile
+from rtbridge.engine.dialog import Memory
 from rtbridge.engine.parts import Act, Call, Say, Turn
 from rtbridge.engine.reading import HANDOFF
 
+PARAPHRASES = Path(__file__).parent / "engine" / "paraphrases"
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
 def tool(name: str, parameters: Mapping[str, Any] = NO_ARGUMENTS, description: str = "") -> dict[str, Any]:
     return {"type": "function", "name": name, "description": description, "parameters": parameters}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Wordings that the lines of `scenario` do not hold, and what they mean to `agent` in `state`."""
+
+    scenario: str
+    agent: str
+    state: str
+    intent: str  # or "lost": what no agent there can do
+    say: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "-".join(part for part in (self.scenario, self.agent, self.state, self.intent) if part)
+
+
+def cases(scenario: str) -> Iterator[Case]:
+    """Read the wordings of a scenario that are kept apart from its lines."""
+    for table in tomllib.loads((PARAPHRASES / f"{scenario}.toml").read_text("utf-8"))["case"]:
+        yield Case(scenario, table["agent"], table["state"], table["intent"], tuple(table["say"]))
+
+
+def understood(brain: Brain, scenario: str, agent: str, state: str, text: str) -> str:
+    """Return the intent that `text` has in `state`; of a value that is read back first, the one it is told for."""
+    lines, _ = brain.find(f"{scenario}/{agent}")
+    assert lines is not None
+    step = lines.dialogs[agent].hear(Memory(state), text)
+    return (step.memory.pending if step.memory.confirming else step.intent) or "lost"
+
+
+def misunderstood(brain: Brain, lines: BrainFile, case: Case) -> tuple[float, dict[str, str]]:
+    """Return the share of a case's unseen wordings that are understood otherwise than meant, and as what."""
+    seen = {
+        example.lower().strip(".!?") for one in lines.agents[case.agent].intents for example in one.examples
+    }
+    unseen = [text for text in case.say if text.lower().strip(".!?") not in seen]
+    found = {text: understood(brain, case.scenario, case.agent, case.state, text) for text in unseen}
+    wrong = {text: meant for text, meant in found.items() if meant != case.intent}
+    return len(wrong) / len(unseen), wrong
 
 
 class Talk:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import tomllib
 from pathlib import Path
 
 import pytest
 from hibari.g2p import G2P
 
 import speech_rig
-from brain_rig import Talk, tool
+from brain_rig import Talk, tool, understood
 from rtbridge.core.pcm import samples_of
 from rtbridge.engine.brain import Brain
 from rtbridge.engine.brain_file import BrainFile, load_brain_file
-from rtbridge.engine.dialog import Memory
 from rtbridge.engine.parts import VadConfig
 from rtbridge.engine.vad import SileroVad
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "scenarios" / "simple_handoff"
-CASES = tomllib.loads((Path(__file__).parent / "paraphrases" / "simple_handoff.toml").read_text("utf-8"))[
-    "case"
-]
 TOOLS = {"greeter": [tool("transfer_to_haikuWriter")]}
 # The vowels of the voice's phonemes, diphthongs included: one a syllable.
 VOWELS = frozenset("AIOQWYaeiouæɐɑɒɔəɚɛɜɪʊʌᵊᵻ")
@@ -41,31 +36,6 @@ def brain(lines: BrainFile) -> Brain:
 @pytest.fixture
 def talk(brain: Brain) -> Talk:
     return Talk(brain, "simple_handoff", "greeter", TOOLS)
-
-
-def understood(brain: Brain, agent: str, state: str, text: str) -> str:
-    scenario, _ = brain.find(f"simple_handoff/{agent}")
-    assert scenario is not None
-    return scenario.dialogs[agent].hear(Memory(state), text).intent or "lost"
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['agent']}-{case['state']}-{case['intent']}")
-def test_85_percent_of_unseen_wordings_are_understood(
-    brain: Brain, lines: BrainFile, case: dict[str, str | list[str]]
-) -> None:
-    agent, state = str(case["agent"]), str(case["state"])
-    examples = {example.lower().strip(".!?") for i in lines.agents[agent].intents for example in i.examples}
-    said = [text for text in case["say"] if text.lower().strip(".!?") not in examples]
-    wrong = {
-        text: found for text in said if (found := understood(brain, agent, state, text)) != case["intent"]
-    }
-    assert len(case["say"]) >= 8
-    assert 1 - len(wrong) / len(said) >= 0.85, wrong
-
-
-def test_every_intent_has_paraphrases(lines: BrainFile) -> None:
-    tested = {case["intent"] for case in CASES}
-    assert {intent.name for agent in lines.agents.values() for intent in agent.intents} <= tested
 
 
 def test_every_haiku_has_five_seven_and_five_syllables(lines: BrainFile) -> None:
@@ -221,4 +191,4 @@ def test_every_recorded_caller_is_heard_and_understood(brain: Brain) -> None:
         vad = SileroVad(speech_rig.silero(), VadConfig())
         started, stopped = vad.feed(stream + bytes(samples_of(speech_rig.SECOND) * 2))
         heard = speech_rig.ears().transcribe(stream[2 * started.at_sample : 2 * stopped.at_sample])
-        assert understood(brain, agent, state, heard) == intent, heard
+        assert understood(brain, "simple_handoff", agent, state, heard) == intent, heard
