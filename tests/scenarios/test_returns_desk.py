@@ -160,7 +160,10 @@ async def test_a_return_of_an_earlier_call_is_known_and_another_customers_is_not
     first = made[0][0]
     assert made == [(first, False), (first, True), (first, True), (first, False)]
     with sqlite3.connect(path) as written:
-        calls = [row[0] for row in written.execute("SELECT call_id FROM effects WHERE tool = 'return'")]
+        rows = written.execute(
+            "SELECT call_id FROM effects WHERE tool = 'checkEligibilityAndPossiblyInitiateReturn'"
+        )
+        calls = [call_id for (call_id,) in rows]
     written.close()
     assert sorted(calls) == ["rtc_0", "rtc_3"]
 
