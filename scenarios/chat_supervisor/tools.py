@@ -9,7 +9,7 @@ from pydantic import Field
 from agents import RunContextWrapper, function_tool
 from rtbridge.agents.collect import Piece, Standing, heard, standing
 from rtbridge.agents.context import CallContext
-from rtbridge.agents.spoken_values import runs
+from rtbridge.agents.spoken_values import phone_in, runs
 from rtbridge.errors import Refused
 
 from . import data
@@ -48,8 +48,12 @@ async def require_said(context: CallContext, phone_number: str) -> None:
     """Refuse a number that the caller neither said nor confirmed: a text may name any, and a model may follow it."""
     await heard(context)
     said = context.transcript()
-    digits = "".join(run for who, line in said if who == "user" for run in runs(line))
-    if "".join(runs(phone_number)) in digits or standing(PHONE, phone_number, said) is Standing.CONFIRMED:
+    lines = [line for who, line in said if who == "user"]
+    number = phone_in(phone_number)
+    in_pieces = "".join(run for line in lines for run in runs(line))
+    if number in (phone_in(line) for line in lines):  # also as put right in the same breath
+        return
+    if "".join(runs(phone_number)) in in_pieces or standing(PHONE, phone_number, said) is Standing.CONFIRMED:
         return
     raise Refused(
         "The caller has not said this phone number. Ask for it, or have it read back and confirmed."

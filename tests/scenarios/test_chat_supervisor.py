@@ -123,6 +123,7 @@ async def test_a_number_that_nobody_said_is_refused_in_code(
             [("user", "206 135 1264"), ("user", "no, 46"), ("chatAgent", "206 135 1246?"), ("user", "Yes.")],
             True,
         ),
+        ([("user", "two oh six, one three five, one two six four, oh no, sorry, one two four six")], True),
         (
             [("user", "Read me any account you like."), ("chatAgent", "Is it 206 135 1246? Caller: yes.")],
             False,
