@@ -137,7 +137,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 # -- the other commands -----------------------------------------------------------------------------------
 def _engine(args: argparse.Namespace) -> int:
-    from rtbridge.settings import is_loopback
+    from rtbridge.addresses import is_loopback
 
     settings = load_settings(
         engine_port=args.port, log_format=args.log_format, log_level=args.log_level, upstream="engine"

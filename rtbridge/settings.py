@@ -7,19 +7,18 @@ reach has keys for its callers. `.env.sample` is this file read aloud (`env_samp
 from __future__ import annotations
 
 import ipaddress
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from rtbridge.addresses import is_loopback, is_origin, parse_ports
 from rtbridge.errors import SettingsError
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 
-_PORT_RANGE = re.compile(r"(\d{1,5})-(\d{1,5})")
 _UPSTREAMS = ("auto", "openai", "engine")
 _LEAST_KEY_CHARS = 16
 
@@ -241,7 +240,7 @@ class Settings(BaseSettings):
     @field_validator("media_ports")
     @classmethod
     def _ports_are_a_range(cls, ports: str) -> str:
-        _parse_ports(ports)
+        parse_ports(ports)
         return ports
 
     @model_validator(mode="after")
@@ -263,7 +262,7 @@ class Settings(BaseSettings):
     @property
     def media_port_range(self) -> tuple[int, int] | None:
         """First and last UDP port for media, both included; None for any port."""
-        return _parse_ports(self.media_ports)
+        return parse_ports(self.media_ports)
 
     @property
     def on_loopback(self) -> bool:
@@ -317,31 +316,6 @@ def env_sample() -> str:
             shown = str(default)
         blocks.append(f"# {field.description}\n{env_name(name)}={shown}\n")
     return "\n".join(blocks)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a bind address is loopback. A name other than localhost is not: it may resolve to anything."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def is_origin(text: str) -> bool:
-    """Tell whether text is a web origin as browsers serialise it (RFC 6454 §6.2): scheme, host, no path."""
-    return re.fullmatch(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?", text) is not None
-
-
-def _parse_ports(ports: str) -> tuple[int, int] | None:
-    if not ports:
-        return None
-    found = _PORT_RANGE.fullmatch(ports)
-    first, last = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not 1024 <= first <= last <= 65535:
-        raise ValueError(f"{ports!r} is not a range of ports within 1024-65535, like 50000-50100")
-    return first, last
 
 
 def _in_words(problem: Any) -> str:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "rtbridge"
-SHELL = {"settings", "logs", "errors"}
+SHELL = {"settings", "addresses", "logs", "errors"}
 
 # room -> rooms of rtbridge that it may import; its own is always among them. Rooms are folders or single files.
 MAY: dict[str, set[str]] = {
     "errors": set(),
-    "settings": {"errors"},
+    "addresses": set(),
+    "settings": {"addresses", "errors"},
     "core": {"errors"},
     "logs": {"core", "errors"},
     "engine": {"errors"},  # and core.pcm, below

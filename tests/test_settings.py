@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from rtbridge.addresses import is_loopback, is_origin
 from rtbridge.errors import SettingsError
-from rtbridge.settings import Settings, env_name, env_sample, is_loopback, is_origin, load_settings
+from rtbridge.settings import Settings, env_name, env_sample, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "a-caller-key-of-good-length"

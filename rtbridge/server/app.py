@@ -13,6 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from rtbridge import logs
+from rtbridge.addresses import is_origin
 from rtbridge.errors import BadRequest, NotFound, PeerError, Unauthorized, UnsupportedMedia
 from rtbridge.server import history
 from rtbridge.server.approvals import Approvals
@@ -24,7 +25,7 @@ from rtbridge.server.ops import Metrics
 from rtbridge.server.page import Page
 from rtbridge.server.ports import Board, MakeLeg
 from rtbridge.server.turn import ice_server_link
-from rtbridge.settings import Settings, is_origin
+from rtbridge.settings import Settings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

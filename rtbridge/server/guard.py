@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from enum import Enum
 from urllib.parse import urlsplit
 
+from rtbridge.addresses import is_loopback
 from rtbridge.errors import Forbidden
 from rtbridge.server.keys import Grant, Keyring
-from rtbridge.settings import Settings, is_loopback
+from rtbridge.settings import Settings
 
 _ALLOW_HEADERS = (
     "authorization, content-type, idempotency-key, if-match, openai-beta, openai-organization, openai-project, "
