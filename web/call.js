@@ -97,6 +97,11 @@ class Call {
     return this.send({ type: "rtbridge.agent.switch", event_id, agent });
   }
 
+  /** Approve or reject a tool call that waits; `event_id` is what an `error` about it would name. */
+  answer(call_id, approve, event_id) {
+    return this.send({ type: `rtbridge.tool.${approve ? "approve" : "reject"}`, event_id, call_id });
+  }
+
   /** Silence the microphone without leaving the call, or open it again. */
   mute(muted) {
     for (const track of this.#microphone?.getAudioTracks() ?? []) track.enabled = !muted;

@@ -132,6 +132,18 @@ test("a switch names the agent and what an error about it shall name", async () 
   });
 });
 
+test("a tool call is approved and rejected by its id, where there is a channel", async () => {
+  const { call, log, open } = fakeBrowser();
+  await call.open();
+  assert.equal(call.answer("c1", true, "answer_0"), false);
+  open();
+  assert.ok(call.answer("c1", true, "answer_1") && call.answer("c2", false, "answer_2"));
+  assert.deepEqual(log.peers[0].channel.sent.map((text) => JSON.parse(text)).slice(-2), [
+    { type: "rtbridge.tool.approve", event_id: "answer_1", call_id: "c1" },
+    { type: "rtbridge.tool.reject", event_id: "answer_2", call_id: "c2" },
+  ]);
+});
+
 test("hanging up deletes the call once, with keepalive, and lets the microphone go", async () => {
   const { call, log, last, deletes } = fakeBrowser();
   await call.open();

@@ -1,7 +1,9 @@
 // How one entry of the transcript looks. Each kind is built once and then changed in place, so that opened
 // details stay open, focus stays put, and a screen reader is told only of what is new. Text goes in as text.
+import { approvalView } from "./approval-view.js";
 import { said } from "./entries.js";
 import { LATENCY_PARTS } from "./state.js";
+import { prettyJson } from "./words.js";
 
 const PART_WORDS = {
   endpoint: "noticing that you finished",
@@ -107,11 +109,13 @@ const KINDS = {
     node.append(make("details", {}, summary, heading("Arguments"), given, heading("Result"), output));
     return (entry) => {
       node.setAttribute("aria-busy", String(!entry.done));
-      took.textContent = entry.took_ms === null ? (entry.done ? "no result" : "running…") : duration(entry.took_ms);
-      given.textContent = pretty(entry.given);
-      output.textContent = entry.output === null ? "" : pretty(entry.output);
+      took.textContent = entry.took_ms !== null ? duration(entry.took_ms) : entry.done ? "no result" : entry.held ? "waiting…" : "running…";
+      given.textContent = prettyJson(entry.given);
+      output.textContent = entry.output === null ? "" : prettyJson(entry.output);
     };
   },
+
+  approval: approvalView,
 
   handoff(make, node, { from, to, took_ms }) {
     const arrow = [
@@ -173,12 +177,4 @@ function cut({ heard }) {
   const seconds = (ms) => (ms / 1000).toFixed(1);
   if (heard.total_ms) return `interrupted, ${seconds(heard.heard_ms)} of ${seconds(heard.total_ms)} s heard`;
   return heard.heard_ms === null ? "interrupted" : `interrupted, ${seconds(heard.heard_ms)} s heard`;
-}
-
-function pretty(json) {
-  try {
-    return JSON.stringify(JSON.parse(json), null, 2);
-  } catch {
-    return json;
-  }
 }

@@ -1,5 +1,6 @@
 // The page put together: the only file that touches the globals of the browser. It passes what people do to
 // call.js, what happens to state.js, and the state to view.js.
+import { anyWaiting } from "./approvals.js";
 import { CallProblem, createCall, listScenarios } from "./call.js";
 import { createMeter } from "./level.js";
 import { following, initial, mount, reduce, render, toNewest } from "./view.js";
@@ -18,11 +19,31 @@ let call = null;
 let listing = null; // the last answer of /v1/scenarios
 let drawn = 0;
 let switches = 0; // numbers the wishes for another agent
+let answers = 0; // numbers the answers to tool calls that wait for one
+const timer = { id: 0, last_ms: 0 }; // runs while such a call waits
 const ears = { context: null, mic: null, agent: null, frame: 0 };
 
 function dispatch(event) {
   state = reduce(state, event);
   drawn ||= requestAnimationFrame(draw);
+  keepTime();
+}
+
+function keepTime() {
+  const waiting = anyWaiting(state);
+  if (waiting && !timer.id) {
+    timer.last_ms = performance.now();
+    timer.id = setInterval(tick, 250);
+  } else if (!waiting && timer.id) {
+    clearInterval(timer.id);
+    timer.id = 0;
+  }
+}
+
+function tick() {
+  const elapsed_ms = Math.round(performance.now() - timer.last_ms);
+  timer.last_ms += elapsed_ms;
+  dispatch({ type: "page.ticked", elapsed_ms });
 }
 
 function draw() {
@@ -122,6 +143,13 @@ function switchTo(agent) {
   dispatch({ type: "error", error: { event_id, message: "Not switched: there is no channel to the server." } });
 }
 
+function answer({ answer: given, call: call_id }) {
+  const event_id = `answer_${++answers}`;
+  dispatch({ type: "page.answered", call_id, event_id });
+  if (call?.answer(call_id, given === "approve", event_id)) return;
+  dispatch({ type: "error", error: { event_id, message: "Not answered: there is no channel to the server." } });
+}
+
 // -- what people do -----------------------------------------------------------------------------------------
 dom.connect.addEventListener("click", async () => {
   if (call) return call.hangUp();
@@ -141,6 +169,10 @@ dom.composer.addEventListener("submit", (event) => {
   if (words && call?.say(words)) dom.words.value = "";
 });
 dom.newest.addEventListener("click", () => toNewest(dom));
+dom.transcript.addEventListener("click", ({ target }) => {
+  const button = target.closest("button[data-answer]");
+  if (button && button.ariaDisabled !== "true") answer(button.dataset);
+});
 // What was opened at the lower edge is brought into sight. `toggle` does not bubble: it is caught on its way down.
 dom.transcript.addEventListener("toggle", ({ target }) => target.open && target.scrollIntoView({ block: "nearest" }), true);
 dom.scroll.addEventListener("scroll", () => following(dom) && (dom.newest.hidden = true), { passive: true });

@@ -2,6 +2,7 @@
 // Pure: no DOM, no clock, no network. Events are those of the data channel (OpenAI Realtime GA plus
 // `rtbridge.*`, the vocabulary of core/journal.py) and the page's own `page.*`. Events that are unknown,
 // malformed or about nothing change nothing and give the same object back, so a renderer may compare by `===`.
+import { APPROVAL_RULES, dropped, unanswered } from "./approvals.js";
 import { amend, append, appendBefore, clip, find, isId, MAX_PARTS, ms, place, replace, said, touch, withPart } from "./entries.js";
 import { tellEnding, tellProblem } from "./words.js";
 
@@ -23,7 +24,7 @@ export function initial() {
     agent: null, // who speaks now
     switching: null, // {agent, event_id}: who was picked during the call and has not taken over yet
     demo: false,
-    entries: [], // {key, kind: message | tool | handoff | notice, …}
+    entries: [], // {key, kind: message | tool | approval | handoff | notice, …}
     dropped: 0,
     count: 0, // numbers the entries that have no id of their own
     problem: null, // {kind, title, advice}
@@ -121,7 +122,7 @@ function interrupt(state, { item_id, heard_ms, audio_end_ms }) {
 }
 
 function over(state) {
-  const entries = state.entries.map((one) => {
+  const entries = state.entries.map(dropped).map((one) => {
     const now = one.done === false ? { ...one, done: true } : one;
     if (now.guardrail?.state !== "pending") return now; // a verdict that did not come is none
     return { ...now, guardrail: { ...now.guardrail, state: "unchecked", rationale: "The call ended first." } };
@@ -183,7 +184,7 @@ const RULES = {
   },
   error: (state, { error }) => {
     const refused = state.switching !== null && error?.event_id === state.switching.event_id;
-    const now = refused ? { ...state, switching: null } : state;
+    const now = unanswered(refused ? { ...state, switching: null } : state, error?.event_id);
     return note(now, "error", error?.message || error?.code || "The server told of an error.");
   },
 
@@ -257,6 +258,7 @@ const RULES = {
         })),
 
   // agents and tools
+  ...APPROVAL_RULES,
   "rtbridge.agent.handed_off": (state, { from, to, took_ms }) => {
     if (!isId(to)) return state;
     const entry = { kind: "handoff", from: clip(from), to, took_ms: ms(took_ms) };

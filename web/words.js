@@ -114,6 +114,15 @@ export function answerProblem(status, message, retry_after_s) {
   return { kind: status >= 500 ? "server_error" : "refused", ...facts };
 }
 
+/** JSON text, indented for people; what is not JSON stays as it is. */
+export function prettyJson(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 function sentence(text) {
   const words = String(text ?? "").trim();
   return /[.!?…]$/.test(words) ? words : `${words}.`;
