@@ -51,6 +51,7 @@ def judge(result: RunResult, seen: Seen) -> Verdict:
     notes: list[str] = []
     failures = [
         *_course(result),
+        *_cassette(result, notes),
         *_ending(result),
         *(failure for turn in seen.turns for failure in _turn(turn, notes)),
         *_handoffs(result, seen),
@@ -69,6 +70,14 @@ def _course(result: RunResult) -> Iterator[Failure]:
     done = {played.turn.id for played in result.played}
     left = next((turn for turn in result.story.turns if turn.id not in done), None)
     yield Failure(left.id if left else None, "start", result.stuck)
+
+
+def _cassette(result: RunResult, notes: list[str]) -> Iterator[Failure]:
+    for sentence in result.mismatches:
+        yield Failure(None, "cassette", f"the bridge does not ask what the cassette answers: {sentence}")
+    if result.uncompared:
+        what = f"{result.uncompared} tool outputs were not compared: the arguments of their calls are masked"
+        notes.append(f"cassette: {what}")
 
 
 def _ending(result: RunResult) -> Iterator[Failure]:

@@ -25,6 +25,7 @@ from rtbridge.replay.report_index import write_index
 from rtbridge.replay.stage import Road
 from rtbridge.replay.story import Story
 from rtbridge.replay.suite import Bar, gather, read_baseline
+from rtbridge.replay.upstreams import refusal
 from rtbridge.replay.verdicts import Judged, judged, table, write_junit, write_summary
 from rtbridge.settings import Settings
 
@@ -128,6 +129,8 @@ def _read(args: argparse.Namespace, settings: Settings) -> _Told:
                     f"{file}: its faults happen on the virtual road only: leave --wire out, or give the bridge an "
                     "upstream that fails (`rtbridge engine --faults FILE`)"
                 )
+            if why := refusal(story, settings, wire=bool(args.wire)):
+                raise StoryError(why)
             stories.append(story)
         except StoryError as error:
             problems.append(str(error))
@@ -135,7 +138,8 @@ def _read(args: argparse.Namespace, settings: Settings) -> _Told:
         raise StoryError("\n".join(problems))
     baseline = read_baseline(args.baseline) if args.baseline else {}
     road = Road(settings, root, frozenset(story.scenario for story in stories), args.wire, args.update)
-    same_bytes = args.repeat > 1 and not args.wire
+    virtual = not args.wire and not any(story.upstream.in_real_time for story in stories)
+    same_bytes = args.repeat > 1 and virtual
     return _Told(tuple(stories), road, Bar(args.min_pass, same_bytes, baseline))
 
 

@@ -28,6 +28,7 @@ from rtbridge.replay.story import (
     TurnExpect,
 )
 from rtbridge.replay.tables import Table, read_toml, suggest
+from rtbridge.replay.upstreams import read_choice
 
 MAX_TURNS: Final = 200
 SOURCES: Final = ("say", "text", "noise", "type", "switch")
@@ -90,9 +91,7 @@ class _Reader:
         scenario = self._scenario()
         agent = table.text("agent")
         self._agent_exists(table, "agent", agent)
-        upstream = table.text("upstream")
-        if upstream not in (None, "engine"):
-            table.add("upstream", f'upstream "{upstream}" is not yet supported; write upstream = "engine"')
+        upstream = read_choice(table, self._find)
         if media := table.table("media", "[media]"):
             codec = media.text("codec")
             if codec not in (None, "opus"):
@@ -110,6 +109,7 @@ class _Reader:
             expect=expect,
             budget=self._budget(),
             faults=_faults(table),
+            upstream=upstream,
         )
         table.finish()
         return story

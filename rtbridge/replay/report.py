@@ -50,12 +50,13 @@ def write_call(report: Report, folder: Path, made: Mapping[str, bytes] | None = 
 
 def artifacts(report: Report) -> dict[str, bytes]:
     """Return what is left of one story, by file name: recordings, journal, turns, and labels for Audacity."""
+    cassette = report.result.cassette
     return {
         "turns.json": (_json(turns(report)) + "\n").encode(),
         "events.jsonl": "".join(f"{line}\n" for line in journal_lines(report.result)).encode(),
         "call.wav": _stereo(report.result),
         "labels.txt": labels(report.seen).encode(),
-    }
+    } | ({"cassette.jsonl": cassette} if cassette else {})
 
 
 def journal_lines(result: RunResult) -> list[str]:

@@ -26,7 +26,9 @@ class RunResult:
     """One story, played."""
 
     story: Story
-    road: Literal["virtual", "wire"]
+    road: Literal[
+        "virtual", "wire", "live"
+    ]  # live: the virtual road in real time, for an upstream of the world
     said: bytes = field(repr=False)  # the caller's side, 24 kHz mono s16le
     heard: bytes = field(repr=False)  # what the caller heard, of the same length
     played: tuple[Played, ...]
@@ -39,6 +41,13 @@ class RunResult:
     made: dict[str, bytes] = field(
         default_factory=dict
     )  # audio by item as the upstream sent it; virtual only
+    cassette: bytes = field(
+        default=b"", repr=False
+    )  # what went to the upstream and came from it; not over the wire
+    mismatches: tuple[
+        str, ...
+    ] = ()  # where the bridge asked otherwise than the cassette that it was played against
+    uncompared: int = 0  # tool outputs that a cassette could not compare
 
     @property
     def duration_ms(self) -> int:

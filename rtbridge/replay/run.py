@@ -12,20 +12,22 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
-from rtbridge.agents.local_text import LocalTextModel
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import journal
-from rtbridge.engine.memory import MemoryUpstream
 from rtbridge.engine.parts import EngineParts
 from rtbridge.errors import ReplayError
 from rtbridge.replay.caller import ReplayCaller
 from rtbridge.replay.clock import run_virtual
 from rtbridge.replay.result import Logged, RunResult
 from rtbridge.replay.script import MAX_CALL_MS, Script
-from rtbridge.replay.story import Story
+from rtbridge.replay.story import Story, UpstreamKind
+from rtbridge.replay.upstreams import answering
 from rtbridge.session import Session
 from rtbridge.settings import Settings
+from rtbridge.upstream import known
 from rtbridge.upstream.port import Capabilities, Upstream, WireEvent
+from rtbridge.upstream.recorder import RecordedUpstream
+from rtbridge.upstream.scrubbing import KeptFrames
 
 CALL_ID: Final = "rtc_replay"
 LIMIT_S: Final = MAX_CALL_MS / 1000 + 60
@@ -92,6 +94,8 @@ def play(story: Story, *, scenario: Scenario, parts: EngineParts, settings: Sett
     Raises ReplayError when the call could not be carried out: a bug's exception, a stalled clock.
     """
     try:
+        if story.upstream.in_real_time:
+            return asyncio.run(_play(story, scenario, parts, settings))
         return run_virtual(lambda: _play(story, scenario, parts, settings), limit_s=LIMIT_S)
     except BaseExceptionGroup as group:
         first = _first(group)
@@ -104,10 +108,10 @@ async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: 
     script = Script(story)
     caller = ReplayCaller(script)
     new_id = CountingIds()
-    capabilities = Capabilities(is_engine=True, word_times=True)
-    upstream = TappedUpstream(
-        MemoryUpstream(parts, capabilities=capabilities, new_id=new_id, faults=story.faults)
-    )
+    is_engine = story.upstream.kind is UpstreamKind.URL and bool(await known.is_engine(story.upstream.url))
+    answers = answering(story, parts, settings, new_id, is_engine=is_engine)
+    frames = KeptFrames(settings)
+    upstream = TappedUpstream(RecordedUpstream(answers.upstream, frames.keep))
     entries: list[Logged] = []
 
     def record(_call_id: str, at_ms: int, entry: journal.Entry) -> None:
@@ -122,7 +126,7 @@ async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: 
         settings=settings,
         record=record,
         new_id=new_id,
-        text_model=lambda name: LocalTextModel(parts.text, name),
+        text_model=answers.text_model,
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(caller.run(), name="caller")
@@ -131,7 +135,7 @@ async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: 
     await asyncio.sleep(GRACE_S)
     return RunResult(
         story=story,
-        road="virtual",
+        road="live" if story.upstream.in_real_time else "virtual",
         said=bytes(script.said),
         heard=bytes(script.heard),
         played=tuple(script.played),
@@ -142,6 +146,9 @@ async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: 
         underruns=session.call.speech.playout.underruns,
         leaked_tasks=len(asyncio.all_tasks()) - 1,
         made={item: bytes(audio) for item, audio in upstream.made.items()},
+        cassette=frames.scrubbed(),
+        mismatches=tuple(answers.cassette.mismatches) if answers.cassette else (),
+        uncompared=answers.cassette.uncompared if answers.cassette else 0,
     )
 
 

@@ -123,6 +123,30 @@ class Budget:
     leaked_tasks: int | None = None
 
 
+class UpstreamKind(Enum):
+    """What answers a story."""
+
+    ENGINE = "engine"
+    CASSETTE = "cassette"  # a recording of an upstream, on the virtual clock
+    OPENAI = "openai"  # in real time
+    URL = "ws"  # any compatible one, in real time
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamChoice:
+    """Which upstream a story is played against."""
+
+    kind: UpstreamKind = UpstreamKind.ENGINE
+    line: int = 1  # where the story has it
+    file: Path | None = None  # of a cassette
+    url: str = ""
+
+    @property
+    def in_real_time(self) -> bool:
+        """Say whether it answers in its own time: the virtual clock cannot wait for the world."""
+        return self.kind in (UpstreamKind.OPENAI, UpstreamKind.URL)
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """One call."""
@@ -135,3 +159,4 @@ class Story:
     expect: CallExpect
     budget: Budget
     faults: tuple[Fault, ...] = ()  # of the upstream; virtual road only
+    upstream: UpstreamChoice = UpstreamChoice()

@@ -207,7 +207,8 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
         (
             'upstream = "engine"',
             'upstream = "cassette:a.jsonl"',
-            '4: upstream "cassette:a.jsonl" is not yet supported; write upstream = "engine"',
+            '4: no cassette "a.jsonl": it lies beside the story, or in the folder of its scenario, and '
+            "`rtbridge record` makes one",
         ),
         (
             "[budget]",

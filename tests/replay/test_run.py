@@ -2,66 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from desk_stories import WHOLE, answer, say, typed
 from replay_rig import failures, story
 from rtbridge.core import pcm
 from rtbridge.engine.faults import read_fault
-from rtbridge.engine.parts import Act, Call, EngineParts, Say, Turn
+from rtbridge.engine.parts import EngineParts
 from rtbridge.errors import ReplayError
-from rtbridge.replay import story as tale
 from rtbridge.replay.checks import judge
 from rtbridge.replay.evidence import look
 from rtbridge.replay.report import Report, write_call
 from rtbridge.replay.result import RunResult
 from rtbridge.replay.run import CountingIds, play
-from rtbridge.replay.sound import Sound
-from rtbridge.replay.story import Anchor, Budget, CallExpect, Start, Story, ToolExpect, TurnExpect
+from rtbridge.replay.story import CallExpect, Story
 from rtbridge.settings import Settings
-from scripted_engine import last_text, scripted, speech
+from scripted_engine import scripted
 from session_rig import scenario_in
-
-
-def answer(turn: Turn) -> Iterable[Act]:
-    """Greet; on "hello there" look an order up; on "billing please" hand over; else say what was said."""
-    text = last_text(turn)
-    if text == "hello there":
-        return [Call("look_up", '{"order": "A7"}')]
-    if text == "billing please":
-        return [Call("transfer_to_billing", "{}")]
-    if turn.prompt_id is not None and turn.prompt_id.endswith("/billing") and not text.startswith("You"):
-        return [Say("Billing speaks here now, and at some length.")]
-    return [Say(f"Heard {text}." if text else "Welcome to the front desk.")]
-
-
-def say(turn_id: str, words: str, start: Start | None = None, **expect: object) -> tale.Turn:
-    sound = Sound(words, speech(words))
-    return tale.Turn(turn_id, 1, sound, None, False, start or Start(), TurnExpect(**expect))  # type: ignore[arg-type]
-
-
-def typed(turn_id: str, words: str, **expect: object) -> tale.Turn:
-    return tale.Turn(turn_id, 1, None, words, False, Start(), TurnExpect(**expect))  # type: ignore[arg-type]
-
-
-WHOLE = story(
-    say("order", "hello there", respond_within_ms=700, heard="A7 is on its way", agent="front"),
-    say("over", "billing please", respond_within_ms=700, heard="billing speaks", agent="billing"),
-    say(
-        "cut",
-        "yes please",
-        Start(Anchor.TURN_END, 1500),
-        stop_within_ms=200,
-        truncate_error_ms=0,
-        unheard_in_context=False,
-    ),
-    typed("typed", "one more thing", respond_within_ms=100),
-    expect=CallExpect(handoffs=("billing",), tools=(ToolExpect("look_up", {"order": "A7"}),)),
-    budget=Budget(bridge_added_p95_ms=40, underruns=0, protocol_errors=0, leaked_tasks=0),
-)
 
 
 def run(tmp_path: Path, told: Story, parts: EngineParts | None = None) -> RunResult:
@@ -85,7 +45,7 @@ def test_a_whole_story_with_a_tool_a_handoff_and_an_interruption_comes_true(tmp_
 
 def test_the_same_story_gives_the_same_bytes_every_time(tmp_path: Path) -> None:
     first = written(run(tmp_path, WHOLE), tmp_path / "first")
-    assert list(first) == ["call.wav", "events.jsonl", "labels.txt", "turns.json"]
+    assert list(first) == ["call.wav", "cassette.jsonl", "events.jsonl", "labels.txt", "turns.json"]
     for n in range(3):
         assert written(run(tmp_path, WHOLE), tmp_path / str(n)) == first
 
