@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -74,8 +75,7 @@ def call_with_canary() -> bytes:
     frames = KeptFrames(Settings())
     schema = {"type": "object", "properties": {"phone": {"type": "string", "x-sensitive": True}}}
     tool = {"type": "function", "name": "lookup", "description": "", "parameters": schema}
-    quiet = "AAAA"
-    for direction, event in [
+    rows: list[tuple[str, dict[str, Any]]] = [
         (
             "out",
             {"type": "session.update", "session": {"tools": [tool], "instructions": "sk-canary0123456789"}},
@@ -102,9 +102,9 @@ def call_with_canary() -> bytes:
         ("in", {"type": "response.output_audio_transcript.delta", "item_id": "a1", "delta": "So 206 "}),
         ("in", {"type": "response.output_audio_transcript.delta", "item_id": "a1", "delta": "555 0101."}),
         ("in", {"type": "response.output_audio.delta", "item_id": "a2", "delta": "//8="}),
-    ]:
+    ]
+    for direction, event in rows:
         frames.keep(Row(0.0, direction, event))
-    assert quiet
     return frames.scrubbed()
 
 
