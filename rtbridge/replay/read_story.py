@@ -31,7 +31,7 @@ from rtbridge.replay.tables import Table, read_toml, suggest
 from rtbridge.replay.upstreams import read_choice
 
 MAX_TURNS: Final = 200
-SOURCES: Final = ("say", "text", "noise", "type", "switch")
+SOURCES: Final = ("say", "text", "noise", "type", "switch", "approve")
 
 Graphs = Mapping[str, Sequence[str]]
 """The agents of each scenario there is, by scenario id."""
@@ -157,7 +157,8 @@ class _Reader:
         turn_id = table.text("id") or f"turn {n + 1}"
         named = [key for key in SOURCES if key in table]
         sound = typed = switch = None
-        for key in SOURCES:
+        approve = table.boolean("approve")
+        for key in SOURCES[:-1]:
             value = table.text(key)
             if value is None:
                 continue
@@ -173,9 +174,13 @@ class _Reader:
             there = " and ".join(f"`{key}`" for key in named) or "nothing"
             table.add(None, f'turn "{turn_id}" has {there} to do: give it one of {", ".join(SOURCES)}')
         is_noise = "noise" in named
-        start = self._start(table)
+        start = self._start(table, Anchor.AGENT_SPEECH_END if approve is None else Anchor.APPROVAL)
+        if approve is not None and start.after is not Anchor.APPROVAL:
+            table.add(
+                "start", "an answer to a tool call comes after `approval`: before, there is nothing to answer"
+            )
         expect = self._turn_expect(table, start, is_noise, switch is not None)
-        turn = Turn(turn_id, line, sound, typed, is_noise, start, expect, switch)
+        turn = Turn(turn_id, line, sound, typed, is_noise, start, expect, switch, approve)
         table.finish()
         return turn
 
@@ -210,10 +215,10 @@ class _Reader:
     def _audio_files(self) -> list[str]:
         return [str(f.relative_to(root)) for root in self._roots() for f in sorted(root.glob("audio/*.*"))]
 
-    def _start(self, table: Table) -> Start:
+    def _start(self, table: Table, usual: Anchor) -> Start:
         start = table.table("start", "`start`")
         if start is None:
-            return Start()
+            return Start(usual)
         names = [anchor.value for anchor in Anchor]
         after = start.text("after")
         if after is not None and after not in names:
@@ -222,7 +227,7 @@ class _Reader:
         delay_ms = start.ms("delay_ms")
         start.finish()
         return Start(
-            Anchor(after) if after else Anchor.AGENT_SPEECH_END,
+            Anchor(after) if after else usual,
             DEFAULT_DELAY_MS if delay_ms is None else delay_ms,
         )
 

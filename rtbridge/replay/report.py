@@ -120,6 +120,8 @@ def turns(report: Report) -> dict[str, Any]:
 def _doing(source: Turn) -> str:
     if source.switch is not None:
         return "switched"
+    if source.approve is not None:
+        return "answered"
     return "typed" if source.sound is None else "noise" if source.is_noise else "said"
 
 

@@ -70,6 +70,9 @@ class Script:
         self._now = 0  # samples heard
         self._armed = 0  # where what counts as an answer to the turn before begins
         self._handed_off_at: int | None = None
+        self._waiting: dict[
+            str, int
+        ] = {}  # tool calls that need an approval, and the sample at which they asked
         rng = np.random.default_rng(NOISE_SEED)
         floor = rng.integers(-NOISE_FLOOR, NOISE_FLOOR, size=pcm.RATE, endpoint=True)
         self._floor = floor.astype("<i2").tobytes() * 2  # twice, so that a frame never has to be joined
@@ -111,8 +114,13 @@ class Script:
             return
         event = json.loads(text)
         self.messages.append(Message(self.now_ms, event))
-        if event.get("type") == "rtbridge.agent.handed_off":
-            self._handed_off_at = self._now
+        match event.get("type"):
+            case "rtbridge.agent.handed_off":
+                self._handed_off_at = self._now
+            case "rtbridge.tool.approval_requested":
+                self._waiting[event["call_id"]] = self._now
+            case "rtbridge.tool.approved" | "rtbridge.tool.rejected" | "rtbridge.tool.approval_expired":
+                self._waiting.pop(event["call_id"], None)
 
     def ended_by_peer(self, reason: str) -> None:
         """The other side has ended the call, whatever the story still had to say."""
@@ -159,6 +167,8 @@ class Script:
                 return burst.start if burst else None
             case Anchor.AGENT_SPEECH_END:
                 return self._hearing.last_audible if self._fell_silent(QUIET_MS) else None
+            case Anchor.APPROVAL:
+                return next(iter(self._waiting.values()), None)
             case Anchor.HANDOFF:
                 if self._handed_off_at is None or self._handed_off_at < self._armed:
                     return None
@@ -179,7 +189,9 @@ class Script:
         now = self._now
         if turn.sound is None:
             self._playing = Played(turn, now, now, now, now)
-            if turn.switch is None:
+            if turn.approve is not None:
+                self._answer(turn.approve)
+            elif turn.switch is None:
                 self._type(turn.typed or "")
             else:
                 self.outbox.append(json.dumps({"type": "rtbridge.agent.switch", "agent": turn.switch}))
@@ -191,6 +203,13 @@ class Script:
         )
         self._sounding = turn.sound.pcm
         self._state = _State.PLAYING
+
+    def _answer(self, approve: bool) -> None:
+        # The oldest; answered once, whether or not the bridge takes the answer.
+        call_id = next(iter(self._waiting))
+        del self._waiting[call_id]
+        kind = f"rtbridge.tool.{'approve' if approve else 'reject'}"
+        self.outbox.append(json.dumps({"type": kind, "call_id": call_id}))
 
     def _type(self, text: str) -> None:
         content = [{"type": "input_text", "text": text}]

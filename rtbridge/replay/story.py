@@ -2,11 +2,13 @@
 
 A turn begins at an anchor in HEARD audio: `call_start` (the first sample heard), `agent_speech_start` and
 `agent_speech_end` (of what is heard after the caller's turn before), `turn_end` (the end of the caller's turn
-before) and `handoff` (the first sound heard of an agent that was handed to). What a turn does is one of
+before) and `handoff` (the first sound heard of an agent that was handed to); and at `approval`, when the page is
+told that a tool call waits for one. What a turn does is one of
 
     say     a file of audio            noise   a file of audio that asks for no answer
     text    words, spoken by a voice   type    words, typed at the page
     switch  another agent is picked at the page (event rtbridge.agent.switch): it takes over and speaks
+    approve true or false: the page's answer to the tool call that waits longest (events rtbridge.tool.approve, .reject)
 
 `read_story.py` makes stories.
 """
@@ -33,6 +35,7 @@ class Anchor(Enum):
     AGENT_SPEECH_END = "agent_speech_end"
     TURN_END = "turn_end"
     HANDOFF = "handoff"
+    APPROVAL = "approval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class TurnExpect:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing that the caller does. Exactly one of `sound`, `typed` and `switch` is there."""
+    """One thing that the caller does. Exactly one of `sound`, `typed`, `switch` and `approve` is there."""
 
     id: str
     line: int  # where the story has it
@@ -68,12 +71,15 @@ class Turn:
     start: Start
     expect: TurnExpect
     switch: str | None = None  # the agent that is picked at the page
+    approve: bool | None = None  # the page's answer to a tool call that waits for one
 
     @property
     def label(self) -> str:
         """Return what is done, in a few words."""
         if self.switch is not None:
             return f"switch to {self.switch}"
+        if self.approve is not None:
+            return "approve" if self.approve else "reject"
         return self.typed or "" if self.sound is None else self.sound.label
 
 

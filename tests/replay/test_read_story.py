@@ -163,12 +163,12 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
         (
             'say = "audio/tone.wav"',
             'say = "audio/tone.wav"\ntype = "hi"',
-            '7: turn "yes" has `say` and `type` to do: give it one of say, text, noise, type, switch',
+            '7: turn "yes" has `say` and `type` to do: give it one of say, text, noise, type, switch, approve',
         ),
         (
             'say = "audio/tone.wav"',
             "",
-            '7: turn "yes" has nothing to do: give it one of say, text, noise, type, switch',
+            '7: turn "yes" has nothing to do: give it one of say, text, noise, type, switch, approve',
         ),
         ('say = "audio/tone.wav"', 'press = "12#"', "9: `press` in a turn is not yet supported; take it out"),
         ('type = "snow"', 'type = "  "', "14: `type` is empty"),
