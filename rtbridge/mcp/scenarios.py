@@ -8,6 +8,7 @@ from typing import Any
 from rtbridge.agents.mcp_thread import McpThread
 from rtbridge.agents.scenario import Scenario, check, load_scenario, mermaid, scenario_folders
 from rtbridge.errors import ScenarioError, StoryError
+from rtbridge.replay.caller_voice import CallerVoice
 from rtbridge.replay.read_story import load_story
 
 
@@ -60,7 +61,7 @@ def problems(root: Path, name: str, *, connect_timeout_s: float) -> list[str]:
         found = check(scenario)
     for story in _stories(folder):
         try:
-            load_story(story, {scenario.id: tuple(scenario.agents)})
+            load_story(story, {scenario.id: tuple(scenario.agents)}, CallerVoice.among([scenario], None))
         except StoryError as error:
             found += str(error).splitlines()
     return found

@@ -48,7 +48,8 @@ class Verdict:
 
 def judge(result: RunResult, seen: Seen) -> Verdict:
     """Hold what was seen against what the story expects."""
-    notes: list[str] = []
+    sounds = (turn.sound for turn in result.story.turns if turn.sound is not None)
+    notes: list[str] = [sound.note for sound in sounds if sound.note is not None]
     failures = [
         *_course(result),
         *_cassette(result, notes),

@@ -17,6 +17,7 @@ from typing import Final
 from rtbridge.agents.scenario import default_root, load_scenarios
 from rtbridge.errors import RtbridgeError, StoryError
 from rtbridge.replay.arguments import problems_of
+from rtbridge.replay.caller_voice import CallerVoice
 from rtbridge.replay.crew import perform
 from rtbridge.replay.outcome import Job, Outcome
 from rtbridge.replay.progress import Progress
@@ -117,13 +118,15 @@ def _read(args: argparse.Namespace, settings: Settings) -> _Told:
     problems = problems_of(args)
     root = args.scenarios or settings.scenarios or default_root()
     graphs: Graphs | None = None
+    voice = CallerVoice(model_dir=settings.model_dir)
     if not args.wire:  # over the wire the bridge knows its scenarios, and says so
         scenarios = load_scenarios(root, tool_timeout_s=settings.tool_timeout_s)
         graphs = {name: tuple(scenario.agents) for name, scenario in scenarios.items()}
+        voice = CallerVoice.among(scenarios.values(), settings.model_dir)
     stories: list[Story] = []
     for file in _files(args.paths, problems):
         try:
-            story = load_story(file, graphs)
+            story = load_story(file, graphs, voice)
             if story.faults and args.wire:
                 raise StoryError(
                     f"{file}: its faults happen on the virtual road only: leave --wire out, or give the bridge an "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
+    from rtbridge.replay.caller_voice import CallerVoice
     from rtbridge.replay.outcome import Outcome
     from rtbridge.replay.read_story import Graphs
     from rtbridge.replay.stage import Stage
@@ -107,13 +108,14 @@ class Troupe:
         self._out: str | None = config.getoption("--rtbridge-out")
         self._wire: str | None = config.getoption("--rtbridge-wire")
         self._root: str | None = config.getoption("--rtbridge-scenarios")
-        self._graphs: dict[Path, Graphs] = {}
+        self._graphs: dict[Path, tuple[Graphs, CallerVoice]] = {}
         self._wanted: dict[Path, set[str]] = {}  # scenarios of the stories that were collected
         self._stages: dict[Path, Stage] = {}
 
     def read(self, file: Path) -> Story:
         """Read one story. Raises RtbridgeError with all that is wrong with it, or with its scenarios."""
         from rtbridge.agents.scenario import load_scenarios
+        from rtbridge.replay.caller_voice import CallerVoice
         from rtbridge.replay.read_story import load_story
 
         if self._wire is not None:
@@ -121,8 +123,9 @@ class Troupe:
         root = self._root_of(file)
         if root not in self._graphs:
             found = load_scenarios(root, tool_timeout_s=self._settings.tool_timeout_s)
-            self._graphs[root] = {name: tuple(scenario.agents) for name, scenario in found.items()}
-        story = load_story(file, self._graphs[root])
+            agents = {name: tuple(scenario.agents) for name, scenario in found.items()}
+            self._graphs[root] = agents, CallerVoice.among(found.values(), self._settings.model_dir)
+        story = load_story(file, *self._graphs[root])
         self._wanted.setdefault(root, set()).add(story.scenario)
         return story
 

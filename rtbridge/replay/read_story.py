@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from rtbridge.engine.faults import EVENTS, MAX_FAULTS, BadFault, Fault, read_fault
-from rtbridge.replay.sound import BadSound, Sound, read_sound, speak
+from rtbridge.replay.caller_voice import CallerVoice
+from rtbridge.replay.sound import BadSound, Sound, read_sound
 from rtbridge.replay.story import (
     DEFAULT_DELAY_MS,
     Anchor,
@@ -37,13 +38,15 @@ Graphs = Mapping[str, Sequence[str]]
 """The agents of each scenario there is, by scenario id."""
 
 
-def load_story(file: Path, graphs: Graphs | None = None) -> Story:
+def load_story(file: Path, graphs: Graphs | None = None, voice: CallerVoice | None = None) -> Story:
     """Read and check the story in `file`; with `graphs`, also the names of scenario and agents in it.
+
+    `voice` speaks its texts.
 
     Raises StoryError with one `file:line: problem` a line.
     """
     table = read_toml(file, "a story")
-    story = _Reader(file, table, graphs).story()
+    story = _Reader(file, table, graphs, voice or CallerVoice()).story()
     table.problems.raise_if_any()
     return story
 
@@ -80,15 +83,17 @@ def _faults(top: Table) -> tuple[Fault, ...]:
 
 
 class _Reader:
-    def __init__(self, file: Path, table: Table, graphs: Graphs | None) -> None:
+    def __init__(self, file: Path, table: Table, graphs: Graphs | None, voice: CallerVoice) -> None:
+        self.voice = voice
         self.file = file
         self.table = table
         self.graphs = graphs
+        self.scenario = ""
         self.agents: Sequence[str] | None = None
 
     def story(self) -> Story:
         table = self.table
-        scenario = self._scenario()
+        scenario = self.scenario = self._scenario()
         agent = table.text("agent")
         self._agent_exists(table, "agent", agent)
         upstream = read_choice(table, self._find)
@@ -187,7 +192,7 @@ class _Reader:
     def _sound(self, table: Table, key: str, value: str) -> Sound | None:
         try:
             if key == "text":
-                return speak(value)
+                return self.voice.speak(value, self.scenario)
             file = self._find(value)
             if file is None:
                 if any((root / value).is_file() for root in self._roots()):

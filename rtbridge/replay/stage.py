@@ -22,6 +22,7 @@ from rtbridge.engine.load import load_parts
 from rtbridge.engine.parts import EngineParts
 from rtbridge.errors import ReplayError, RtbridgeError
 from rtbridge.replay import golden
+from rtbridge.replay.caller_voice import CallerVoice
 from rtbridge.replay.checks import judge
 from rtbridge.replay.evidence import look
 from rtbridge.replay.outcome import Job, Outcome, outcome_of
@@ -77,7 +78,8 @@ class Stage:
 
     def play(self, job: Job) -> Outcome:
         """Play one story, judge it and write its artifacts. KeyboardInterrupt passes. Raises OSError for the folder."""
-        story = load_story(job.file, self._graphs())
+        voice = CallerVoice.among(self._scenarios.values(), self._road.settings.model_dir)
+        story = load_story(job.file, self._graphs(), voice)
         began_s = time.monotonic()
         try:
             result = self._play(story)

@@ -370,19 +370,3 @@ def test_any_rate_and_channels_become_24_khz_mono(tmp_path: Path) -> None:
         story = story_of(tmp_path, edited('say = "audio/tone.wav"', 'say = "audio/other.wav"'))
         assert story.turns[0].sound is not None
         assert abs(pcm.samples_of(story.turns[0].sound.pcm) - 12_000) <= 60
-
-
-def test_text_is_spoken_by_another_synthesiser(tmp_path: Path) -> None:
-    story = story_of(tmp_path, edited('say = "audio/tone.wav"', 'text = "-t yes, please"'))
-    sound = story.turns[0].sound
-    assert sound is not None
-    assert 400 < sound.ms < 3000
-
-
-def test_without_a_synthesiser_the_refusal_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert problems_of(tmp_path, edited('say = "audio/tone.wav"', 'text = "hello"')) == [
-        '9: `text` "hello": text is spoken by one of flite, espeak-ng: install one, or say a WAV file instead'
-    ]
