@@ -14,7 +14,7 @@ from rtbridge.replay.report_page import PAGE, policy
 from rtbridge.replay.verdicts import Judged
 
 _COLUMNS: Final = (
-    "",
+    "Verdict",
     "Story",
     "Scenario",
     "Runs",
@@ -79,7 +79,6 @@ def _table(main: Element, stories: Sequence[Judged], out: Path) -> None:
     head = SubElement(SubElement(table, "thead"), "tr")
     for name in _COLUMNS:
         _text(head, "th", name).set("scope", "col")
-    head[0].set("aria-label", "Verdict")
     body = SubElement(table, "tbody")
     longest_ms = max((one.story.first.duration_ms for one in stories), default=1)
     for one in stories:

@@ -215,7 +215,7 @@ def test_a_click_on_a_word_or_a_time_plays_from_there(opened: Open, page_file: P
     words.click(position={"x": at + 2, "y": 10})
     _await_seek(page, 3.6 + 1.4 * 10 / 15, 5.0)
     expect(page.locator("li[aria-current]")).to_contain_text("Six seven eight")
-    page.get_by_role("button", name="Play from 0 seconds", exact=True).click()
+    page.get_by_role("button", name="0:00.0, play from here").first.click()
     _await_seek(page, 0, 2)
     expect(page.locator("li[aria-current]")).to_contain_text("Hello")
 
@@ -268,6 +268,15 @@ def test_zoom_looks_closer_and_back(opened: Open, page_file: Path) -> None:
     page.keyboard.press("0")
     assert page.locator(".wave.agent").evaluate("one => one.clientWidth") == before
     expect(page.get_by_role("button", name="Zoom out")).to_be_disabled()
+
+
+def test_paper_gets_the_whole_call_whatever_the_zoom_was(opened: Open, page_file: Path) -> None:
+    page = opened(page_file)
+    page.get_by_role("button", name="Zoom in").click()
+    page.emulate_media(media="print")
+    expect(page.get_by_role("button", name="Zoom in")).to_be_hidden()
+    over = page.locator("#scroller").evaluate("one => one.scrollWidth - one.clientWidth")
+    assert over <= 0
 
 
 def test_words_of_a_transcript_are_text_and_run_nothing(opened: Open, page_file: Path) -> None:

@@ -5,7 +5,7 @@ import { make } from "./make.js";
 /** Fill the section with a table that opens; `play(ms)` plays from a moment. */
 export function events(node, entries, { play }) {
   const rows = entries.map(({ at_ms, event, ...fields }) => make("tr", {},
-    make("td", {}, make("button", { type: "button", className: "from", "aria-label": `Play from ${clock(at_ms)}`, onclick: () => play(at_ms) }, clock(at_ms))),
+    make("td", {}, make("button", { type: "button", className: "from", "aria-label": `${clock(at_ms)}, play from here`, onclick: () => play(at_ms) }, clock(at_ms))),
     make("th", { scope: "row" }, event),
     make("td", {}, Object.entries(fields).filter(([, value]) => value !== null && value !== "").map(([name, value]) =>
       make("span", { className: "field" }, make("b", {}, `${name} `), typeof value === "string" ? value : JSON.stringify(value))))));

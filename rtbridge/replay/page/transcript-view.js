@@ -1,5 +1,5 @@
 // The call in words. Each line plays from its beginning by its button, and from any of its words by a click.
-import { clock, duration, spoken } from "./time.js";
+import { clock, duration } from "./time.js";
 import { momentOf } from "./follow.js";
 import { make, pretty } from "./make.js";
 
@@ -20,7 +20,7 @@ export function transcript(list, run, { play }) {
   const latency = new Map(run.waterfall.map((row) => [row.turn, row]));
   const nodes = run.transcript.map((line, n) => {
     const failed = line.kind === "caller" || line.kind === "noise" ? run.failures.filter((one) => one.turn === line.turn) : [];
-    const time = make("button", { type: "button", className: "from", "aria-label": `Play from ${spoken(line.start_ms)}`, onclick: () => play(line.start_ms) }, clock(line.start_ms));
+    const time = make("button", { type: "button", className: "from", "aria-label": `${clock(line.start_ms)}, play from here`, onclick: () => play(line.start_ms) }, clock(line.start_ms));
     const node = make("li", { id: `line-${n}`, className: `line ${line.kind}${failed.length ? " bad" : ""}` }, time, KINDS[line.kind](line, { play, latency }));
     if (failed.length) node.lastChild.append(make("ul", { className: "failed" }, failed.map((one) => make("li", {}, make("b", { "aria-hidden": "true" }, "✗ "), one.message))));
     return node;

@@ -38,7 +38,7 @@ function row(turn, most, marks, play) {
   const limit = turn.limit_ms === null ? null : at(make("i", { className: "limit", title: `limit ${turn.limit_ms} ms` }), turn.limit_ms, most);
   const cell = (ms) => make("td", { className: "number" }, ms === null || ms === undefined ? make("span", { className: "none" }, "–") : `${Math.round(ms)}`);
   return make("tr", {},
-    make("th", { scope: "row" }, make("button", { type: "button", className: "from", "aria-label": `Play the answer to turn ${turn.turn}, from ${clock(turn.at_ms)}`, onclick: () => play(turn.at_ms) }, turn.turn)),
+    make("th", { scope: "row" }, make("button", { type: "button", className: "from", "aria-label": `${turn.turn}: play the answer, from ${clock(turn.at_ms)}`, onclick: () => play(turn.at_ms) }, turn.turn)),
     make("td", { className: "number" }, make("b", { className: state }, words), state === "late" ? make("span", { className: "late" }, ` over ${turn.limit_ms} ms`) : null),
     make("td", { className: "bars" }, make("div", { className: "bar", "aria-hidden": "true" }, lines, parts, quiet, limit, heard)),
     PARTS.map(([key]) => cell(turn.parts?.[key])),
