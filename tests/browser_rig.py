@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
-SPEECH = ROOT / "scenarios" / "simple_handoff" / "audio"
+SCENARIOS = ROOT / "scenarios"
 
 FLAGS = (
     "--no-sandbox",
@@ -45,12 +45,13 @@ def script(name: str) -> str:
     return (ROOT / "tests" / "browser" / name).read_text()
 
 
-def speech(pattern: str) -> Path:
-    """Return the one WAV of the stories whose name matches `pattern`."""
-    names = sorted(path.name for path in SPEECH.glob("*.wav"))
+def speech(pattern: str, scenario: str = "simple_handoff") -> Path:
+    """Return the first WAV of a scenario's stories whose name matches `pattern`."""
+    folder = SCENARIOS / scenario / "audio"
+    names = sorted(path.name for path in folder.glob("*.wav"))
     found = [name for name in names if re.search(pattern, name)]
-    assert found, f"no WAV like {pattern!r} in {SPEECH}: there are {names}"
-    return SPEECH / found[0]
+    assert found, f"no WAV like {pattern!r} in {folder}: there are {names}"
+    return folder / found[0]
 
 
 def as_base64(path: Path) -> str:

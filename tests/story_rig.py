@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rtbridge.agents.scenario import Scenario, default_root, load_scenarios
 from rtbridge.engine.load import load_parts
@@ -42,6 +43,11 @@ def story_named(scenario: str, name: str) -> Path:
     """Return the file of a story that ships."""
     (file,) = [one for one in STORIES if one.parts[-3] == scenario and one.stem == name]
     return file
+
+
+def name_of(file: Path) -> str:
+    """Return a story's name for a test: its scenario and its file."""
+    return f"{file.parts[-3]}-{file.stem}"
 
 
 @dataclass(frozen=True)
@@ -94,3 +100,58 @@ def _load() -> None:
         if thread.name == "rtbridge-meaning":
             thread.join()
     _loaded["engine"] = (parts, load_scenarios(default_root()))
+
+
+BILL = story_named("chat_supervisor", "bill")
+RETURN = story_named("customer_service_retail", "return")
+PHONE = "(206) 555-0123"
+# Every tool call of the two user stories, in order, with all of its arguments.
+EXACT: dict[Path, list[tuple[str, dict[str, Any]]]] = {
+    BILL: [
+        (
+            "getNextResponseFromSupervisor",
+            {
+                "relevantContextFromLastUserMessage": (
+                    "Wants to know why the last bill was so high. Phone number: (206) 135-1246."
+                )
+            },
+        ),
+        ("getUserAccountInfo", {"phone_number": "(206) 135-1246"}),
+    ],
+    RETURN: [
+        (
+            "authenticate_user_information",
+            {
+                "phone_number": PHONE,
+                "date_of_birth": "1990-05-01",
+                "last_4_digits": "4321",
+                "last_4_digits_type": "credit_card",
+            },
+        ),
+        (
+            "save_or_update_address",
+            {
+                "phone_number": PHONE,
+                "new_address": {
+                    "street": "twelve hill street",
+                    "city": "seattle",
+                    "state": "washington",
+                    "postal_code": "98101",
+                },
+            },
+        ),
+        (
+            "update_user_offer_response",
+            {"phone": PHONE, "offer_id": "a-592", "user_response": "DECLINED"},
+        ),
+        ("lookupOrders", {"phoneNumber": PHONE}),
+        ("retrievePolicy", {"region": "United States", "itemCategory": "snowboard"}),
+        (
+            "checkEligibilityAndPossiblyInitiateReturn",
+            {
+                "userDesiredAction": "return the snowboard",
+                "question": "it delaminated after three runs and the edge came off",
+            },
+        ),
+    ],
+}

@@ -100,13 +100,17 @@ const KINDS = {
     };
   },
 
-  tool(make, node, { name }) {
+  tool(make, node, { name, by }) {
+    node.dataset.tool = name;
+    if (by) node.dataset.by = by;
     const took = make("span", { className: "took" });
     const given = make("pre", { tabIndex: 0 });
     const output = make("pre", { tabIndex: 0 });
-    const summary = make("summary", {}, make("code", { textContent: name }), took);
+    const who = by ? [make("span", { className: "by", textContent: `[${by}] function call:` })] : [];
+    const summary = make("summary", {}, ...who, make("code", { textContent: name }), took);
     const heading = (textContent) => make("p", { textContent });
-    node.append(make("details", {}, summary, heading("Arguments"), given, heading("Result"), output));
+    const result = heading(by ? `[${by}] function call result` : "Result");
+    node.append(make("details", {}, summary, heading("Arguments"), given, result, output));
     return (entry) => {
       node.setAttribute("aria-busy", String(!entry.done));
       took.textContent = entry.took_ms !== null ? duration(entry.took_ms) : entry.done ? "no result" : entry.held ? "waiting…" : "running…";

@@ -274,10 +274,11 @@ const RULES = {
     note(state, "info", bound === "handoffs"
       ? `Not handed over: ${limit} times within a minute is the most.`
       : `A tool was not run: ${limit} calls a turn are the most.`),
-  "rtbridge.tool.started": (state, { call_id, name, arguments: given }) => {
+  "rtbridge.tool.started": (state, { call_id, name, arguments: given, by }) => {
     if (!isId(call_id) || find(state, `tool:${call_id}`) >= 0) return state;
     const entry = { key: `tool:${call_id}`, kind: "tool", agent: state.agent, name: clip(name), given: clip(given) };
-    return append(state, { ...entry, output: null, took_ms: null, done: false });
+    // `by` is a text agent that works behind the one who speaks: its calls are told apart from those of the call.
+    return append(state, { ...entry, by: typeof by === "string" ? clip(by) : null, output: null, took_ms: null, done: false });
   },
   "rtbridge.tool.ended": (state, event) => {
     const begun = RULES["rtbridge.tool.started"](state, event);

@@ -106,6 +106,8 @@ test("a tool call is one entry from its start to its result", () => {
   assert.equal(state.entries.length, 1);
   const { given, output, took_ms } = state.entries[0];
   assert.deepEqual([given, output, took_ms], ['{"a":1}', "true", 12]);
+  const nested = run([{ type: "rtbridge.tool.started", ...call, call_id: "c1.1", by: "supervisorAgent" }], state);
+  assert.deepEqual(nested.entries.map(({ by }) => by), [null, "supervisorAgent"]);
 });
 
 test("a handoff changes who speaks now and not who spoke before", () => {

@@ -90,3 +90,12 @@ test("the chip of a verdict changes in place, so that it stays open and keeps th
   assert.deepEqual([chip.open, chip.dataset.state], [true, "fail"]);
   assert.match(chip.textContent, /flagged: offensive.*It insults\..*You fool\..*1\.24 s/);
 });
+
+test("a call of an agent that does not speak is a breadcrumb with its name", () => {
+  const call = { kind: "tool", name: "look", given: '{"a":1}', output: "42", took_ms: 12, done: true };
+  const view = (entry) => entryView({ createElement: (tag) => new Node(tag) }, { ...call, ...entry }).node;
+  const nested = view({ key: "tool:c1.1", by: "supervisorAgent" });
+  assert.match(nested.textContent, /\[supervisorAgent\] function call:look.*\[supervisorAgent\] function call result42/s);
+  assert.deepEqual([nested.dataset.tool, nested.dataset.by], ["look", "supervisorAgent"]);
+  assert.doesNotMatch(view({ key: "tool:c1", by: null }).textContent, /\[/);
+});

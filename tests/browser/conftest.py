@@ -6,12 +6,6 @@ The browser is the system's: nothing is downloaded. Pages get the page's own Con
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,9 +13,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
 from browser_rig import FLAGS, ROOT, Launch, find_chromium
-
-START_S = 120.0  # the engine loads its models first
-STOP_S = 20.0
+from serve_rig import serving_engine
 
 
 @pytest.fixture(scope="session")
@@ -68,52 +60,8 @@ def artifacts() -> Path:
 @pytest.fixture(scope="session")
 def bridge(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run `rtbridge serve` on the engine, on a free port; give its URL; end it as an operator would."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    own = ("RTBRIDGE_", "OPENAI_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-    environment["PYTHONPATH"] = str(ROOT)
-    log = artifacts / "serve.jsonl"
-    command = [sys.executable, "-m", "rtbridge", "serve", "--port", str(port), "--upstream", "engine"]
-    with log.open("wb") as lines:
-        folder = tmp_path_factory.mktemp("serve")
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=lines, stderr=lines)
-        try:
-            _await_ready(process, url, log)
-            yield url
-        finally:
-            _stop(process, log)
-
-
-def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
-    # The first SIGTERM drains, and a call whose browser just went away is waited for; a second one hangs it up.
-    # Two at once would be one, so the second follows when the first did not suffice.
-    for patience_s in (1.0, STOP_S):
-        process.terminate()
-        try:
-            process.wait(patience_s)
-            return
-        except subprocess.TimeoutExpired:
-            continue
-    process.kill()
-    process.wait()
-    pytest.fail(f"rtbridge serve did not stop within {STOP_S:.0f} s of a second SIGTERM; see {log}")
-
-
-def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    for _ in range(int(START_S / 0.1)):
-        try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            pass
-        try:
-            process.wait(0.1)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail(f"rtbridge serve ended with {process.returncode}:\n{log.read_text()[-4000:]}")
-    pytest.fail(f"rtbridge serve was not ready within {START_S:.0f} s:\n{log.read_text()[-4000:]}")
+    with serving_engine(tmp_path_factory.mktemp("serve"), artifacts / "serve.jsonl") as url:
+        yield url
 
 
 @pytest.fixture

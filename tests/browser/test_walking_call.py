@@ -6,6 +6,7 @@ engine's voice, and each utterance begins when the page says that the agent has 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,44 @@ def test_a_caller_is_greeted_handed_over_and_hears_a_haiku(
 
     page.get_by_role("button", name="Disconnect").click()
     expect(page.locator("#state")).to_contain_text("you hung up")
+
+
+def test_the_supervisor_tells_why_the_bill_was_high_and_its_tool_call_can_be_read(
+    bridge: str, launch: Launch, watch: Callable[[Page], Page], artifacts: Path
+) -> None:
+    page = watch(launch().new_page(viewport={"width": 1280, "height": 1000}))
+    page.add_init_script(script("microphone.js"))
+    page.goto(f"{bridge}/?scenario=chat_supervisor")
+    _connect(page)
+    assert _await_answer(page, "chatAgent", 0).strip() == "Hi, you've reached NewTelco, how can I help you?"
+    heard = _energy(page)
+    assert heard > SILENT_ENERGY
+
+    _say(page, speech("why_so_high", "chat_supervisor"))
+    assert "phone number" in _await_answer(page, "chatAgent", 1)
+    assert _energy(page) > heard + SILENT_ENERGY
+    heard = _energy(page)
+
+    _say(page, speech("phone_1246", "chat_supervisor"))
+    answers = page.locator("#transcript [data-role=assistant][data-speaker=chatAgent]")
+    answer = answers.filter(has_text=re.compile(r"\$8\.00"))
+    expect(answer).to_have_attribute("data-heard", "whole", timeout=SPEAK_MS)
+    _agent_falls_silent(page)
+    expect(answer).to_contain_text("$8.00 for international calls and $4.00 for data overage")
+    assert _energy(page) > heard + SILENT_ENERGY
+
+    tools = page.locator("#transcript [data-role=tool]")
+    names = tools.evaluate_all("all => all.map(one => [one.dataset.by ?? '', one.dataset.tool])")
+    assert names == [["", "getNextResponseFromSupervisor"], ["supervisorAgent", "getUserAccountInfo"]]
+    nested = tools.nth(1)
+    expect(nested.locator("summary")).to_contain_text("[supervisorAgent] function call:")
+    nested.locator("summary").click()
+    given, result = (json.loads(nested.locator("pre").nth(n).inner_text()) for n in (0, 1))
+    assert given == {"phone_number": "(206) 135-1246"}
+    assert result["account_id"] == "NT-123456"
+    callers = page.locator("#transcript [data-role=user] .text")
+    expect(callers.first).to_contain_text(re.compile("bill so high", re.I))
+    page.screenshot(path=artifacts / "supervisor_call.png", full_page=True)
 
 
 def test_a_turn_through_the_browsers_own_microphone_is_understood(

@@ -17,22 +17,16 @@ from typing import Any
 import pytest
 
 from conftest import ACCEPT
-from story_rig import STORIES, Told, play_story, players, story_named
+from story_rig import BILL, EXACT, RETURN, STORIES, Told, name_of, play_story, players, story_named
 
 pytestmark = pytest.mark.models
 
 TWO_MINUTES = story_named("simple_handoff", "two_minutes")
 HAIKU = story_named("simple_handoff", "haiku")
-BILL = story_named("chat_supervisor", "bill")
-RETURN = story_named("customer_service_retail", "return")
 OFTEN = (TWO_MINUTES, BILL, RETURN)
 TWICE_ALWAYS = HAIKU  # short: a repetition that every run of the tests can afford
 
 Runs = dict[Path, list[Future[Told]]]
-
-
-def name_of(file: Path) -> str:
-    return f"{file.parts[-3]}-{file.stem}"
 
 
 def times(file: Path) -> int:
@@ -100,55 +94,3 @@ def test_a_wrong_expectation_fails_with_the_turn_the_wish_and_what_was_heard(
     (failure,) = pool.submit(play_story, file).result().failures
     assert failure.startswith('turn "enough": expected to hear /see you in court/; heard "Goodbye')
     assert " from haikuWriter at " in failure
-
-
-PHONE = "(206) 555-0123"
-EXACT: dict[Path, list[tuple[str, dict[str, Any]]]] = {
-    BILL: [
-        (
-            "getNextResponseFromSupervisor",
-            {
-                "relevantContextFromLastUserMessage": (
-                    "Wants to know why the last bill was so high. Phone number: (206) 135-1246."
-                )
-            },
-        ),
-        ("getUserAccountInfo", {"phone_number": "(206) 135-1246"}),
-    ],
-    RETURN: [
-        (
-            "authenticate_user_information",
-            {
-                "phone_number": PHONE,
-                "date_of_birth": "1990-05-01",
-                "last_4_digits": "4321",
-                "last_4_digits_type": "credit_card",
-            },
-        ),
-        (
-            "save_or_update_address",
-            {
-                "phone_number": PHONE,
-                "new_address": {
-                    "street": "twelve hill street",
-                    "city": "seattle",
-                    "state": "washington",
-                    "postal_code": "98101",
-                },
-            },
-        ),
-        (
-            "update_user_offer_response",
-            {"phone": PHONE, "offer_id": "a-592", "user_response": "DECLINED"},
-        ),
-        ("lookupOrders", {"phoneNumber": PHONE}),
-        ("retrievePolicy", {"region": "United States", "itemCategory": "snowboard"}),
-        (
-            "checkEligibilityAndPossiblyInitiateReturn",
-            {
-                "userDesiredAction": "return the snowboard",
-                "question": "it delaminated after three runs and the edge came off",
-            },
-        ),
-    ],
-}
