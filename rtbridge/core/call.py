@@ -15,6 +15,7 @@ from typing import Any
 from rtbridge.core import approval, correspondence, interruption, journal, pcm, waits
 from rtbridge.core.approval import Approvals
 from rtbridge.core.arbiter import NOT_HANDED_OVER, Arbiter, NewId
+from rtbridge.core.audible import Ear
 from rtbridge.core.bounds import Bounds
 from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.detection import TurnDetection
@@ -44,6 +45,7 @@ class Call:
         self.speech = Speech(word_times=plan.word_times)
         self.new_id = new_id
         self.uplink = Uplink()
+        self.ear = Ear()  # on the caller
         self.stopwatch = Stopwatch()
         self.live = False
         self.upstream_up = False
@@ -125,6 +127,7 @@ class Call:
         """
         if self._hold_until is not None:
             return []
+        self.ear.hear(chunk)
         if self.live:
             return self.uplink.send(chunk)
         lost = self.uplink.keep(chunk)
@@ -215,8 +218,8 @@ class Call:
         marks = self.speech.marks()
         for mark in marks:
             match mark:
-                case Began(item_id):
-                    self._began(item_id, now)
+                case Began(item_id, lead):
+                    self._began(item_id, lead, now)
                 case Played(progress):
                     self.note(self.speech.played(progress))
                     interruption.cut_if_cancelled(self, progress)
@@ -232,9 +235,9 @@ class Call:
         if marks:
             self.settle(now)
 
-    def _began(self, item_id: str, now: float) -> None:
+    def _began(self, item_id: str, lead: int, now: float) -> None:
         spoken = self.speech.queued(item_id)
-        turn = self.stopwatch.heard(now, item_id=item_id, agent=spoken.agent)
+        turn = self.stopwatch.heard(now, item_id=item_id, agent=spoken.agent, lead_ms=pcm.ms_of_samples(lead))
         if turn is not None:
             self.note(turn)
         if self.sounding != spoken.response_id:

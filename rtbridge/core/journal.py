@@ -104,8 +104,8 @@ class TurnIgnored(Entry):
 class TurnEnded(Entry):
     """The agent has begun to answer: where the time between the two went, in ms.
 
-    respond_ms = endpoint_ms + request_ms + model_ms + playout_ms, from the caller's last speech to the first
-    sample of the answer that was pulled. None where the upstream did not say when speech ended (typed text).
+    respond_ms = endpoint_ms + request_ms + model_ms + playout_ms + lead_ms, from the caller's last audible sample to
+    the first audible one of the answer. None where the upstream did not say when speech ended (typed text).
     """
 
     event = "turn.ended"
@@ -117,6 +117,7 @@ class TurnEnded(Entry):
     request_ms: int  # turn over (or typed) -> response.create sent
     model_ms: int  # response.create -> first audio delta
     playout_ms: int  # first audio delta -> first sample pulled
+    lead_ms: int = 0  # first sample pulled -> first that can be heard: the silence a voice begins with
 
 
 @dataclass(frozen=True, slots=True)

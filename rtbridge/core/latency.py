@@ -1,8 +1,8 @@
 """Where the time between the caller's last word and the agent's first went, turn by turn.
 
-Four moments in order: the turn was over, an answer was asked for, its first audio came, its first sample was pulled.
-When speech really ended is derived from the upstream's own count of audio (`audio_end_ms`), so that the silence
-the upstream waits for is part of what the caller is shown to have waited.
+Five moments in order: the turn was over, an answer was asked for, its first audio came, its first sample was pulled,
+it could be heard. When speech really ended is what our own ear says, or the upstream's count of audio
+(`audio_end_ms`): so the silence the upstream waits for is part of what the caller is shown to have waited.
 """
 
 from __future__ import annotations
@@ -47,8 +47,11 @@ class Stopwatch:
         if turn is not None and turn.requested_s is not None and turn.first_audio_s is None:
             turn.first_audio_s, turn.item_id = now, item_id
 
-    def heard(self, now: float, *, item_id: str, agent: str) -> TurnEnded | None:
-        """Note an item's first sample pulled; return the turn's latencies if it is the one that was timed."""
+    def heard(self, now: float, *, item_id: str, agent: str, lead_ms: int = 0) -> TurnEnded | None:
+        """Note an item's first sample pulled; return the turn's latencies if it is the one that was timed.
+
+        `lead_ms` is the silence with which the item begins.
+        """
         turn = self._turn
         if turn is None or turn.requested_s is None or turn.first_audio_s is None or turn.item_id != item_id:
             return None  # the rest of an earlier answer may still be playing
@@ -65,11 +68,14 @@ class Stopwatch:
         return TurnEnded(
             item_id=item_id,
             agent=agent,
-            respond_ms=None if endpoint_ms is None else endpoint_ms + request_ms + model_ms + playout_ms,
+            respond_ms=None
+            if endpoint_ms is None
+            else endpoint_ms + request_ms + model_ms + playout_ms + lead_ms,
             endpoint_ms=endpoint_ms,
             request_ms=request_ms,
             model_ms=model_ms,
             playout_ms=playout_ms,
+            lead_ms=lead_ms,
         )
 
     def dropped(self) -> None:

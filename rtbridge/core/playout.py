@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from rtbridge.core import pcm
+from rtbridge.core.audible import samples_before_sound
 
 MAX_QUEUED_SAMPLES = pcm.samples_of_ms(600_000)  # ten minutes: more than any response may hold
 
@@ -27,9 +28,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """The first sample of an item was pulled."""
+    """The first sample of an item was pulled; its first sound comes `lead` samples after the beginning of the pull."""
 
     item_id: str
+    lead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ class Playout:
             chunk = item.chunks[0]
             take = min(wanted, len(chunk) // pcm.SAMPLE_BYTES)
             if item.pulled == 0:
-                self._marks.append(Began(item.item_id))
+                lead = samples - wanted + samples_before_sound(item.chunks)
+                self._marks.append(Began(item.item_id, lead))
             parts.append(chunk[: take * pcm.SAMPLE_BYTES])
             if take * pcm.SAMPLE_BYTES == len(chunk):
                 item.chunks.popleft()

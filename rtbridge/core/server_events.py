@@ -20,6 +20,7 @@ from rtbridge.core.speech import Spoken, entry_of
 from rtbridge.core.turns import Cause, State
 
 Wire = dict[str, Any]
+EARS_DIFFER_MS = 300  # more than that, and what we heard last was no voice
 
 # Errors of a failed response that asking again cannot mend.
 NO_RETRY = frozenset({"insufficient_quota", "rate_limit_exceeded", "invalid_request_error", "content_filter"})
@@ -95,11 +96,16 @@ def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
 
 
 def _endpoint_ms(call: Call, event: Wire) -> int | None:
-    """Return how long ago speech ended: audio sent since, plus the silence that was waited for."""
+    """Return how long ago speech ended, by our own ear, or by what the upstream says if the two are far apart.
+
+    The upstream counts in audio: what was sent since `audio_end_ms`, plus the silence that it waited for.
+    """
     end_ms = event.get("audio_end_ms")
     if not isinstance(end_ms, int | float) or not math.isfinite(end_ms):
         return None
-    return max(0, round(pcm.ms_of_samples(call.uplink.sent_samples) - end_ms + call.detection.silence_ms))
+    told = max(0, round(pcm.ms_of_samples(call.uplink.sent_samples) - end_ms + call.detection.silence_ms))
+    own = call.ear.silent_for_ms()
+    return told if own is None or abs(own - told) > EARS_DIFFER_MS else own
 
 
 def _committed(call: Call, event: Wire, now: float) -> bool:

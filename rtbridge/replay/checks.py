@@ -10,40 +10,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rtbridge.replay.evidence import Heard, Seen, SeenTurn
+from rtbridge.replay.failure import Failure, Verdict
 from rtbridge.replay.metrics import bridge_added_ms, percentile
 from rtbridge.replay.result import RunResult
 
 NOISE_GAP_MS = 400  # a noise may pause the agent for as long as it takes to know that it was one
 SHOWN_CHARS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An expectation that did not come true. `turn` is None where it is about the whole call."""
-
-    turn: str | None
-    what: str  # the expectation's key
-    message: str
-
-    def __str__(self) -> str:
-        return self.message if self.turn is None else f'turn "{self.turn}": {self.message}'
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a story went."""
-
-    failures: tuple[Failure, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Say whether every expectation came true."""
-        return not self.failures
 
 
 def judge(result: RunResult, seen: Seen) -> Verdict:
@@ -245,7 +220,7 @@ def _first_sound(turn: SeenTurn) -> str:
     told = turn.journal
     if told is None:
         return f"{heard}; the journal has no turn.ended for it"
-    parts = ("endpoint_ms", "request_ms", "model_ms", "playout_ms")
+    parts = ("endpoint_ms", "request_ms", "model_ms", "playout_ms", "lead_ms")
     spent = ", ".join(f"{key} {told[key]}" for key in parts if told.get(key) is not None)
     return f"{heard}; the journal says respond_ms {told.get('respond_ms')} ({spent})"
 

@@ -232,6 +232,14 @@ def _held(result: RunResult, item_id: str, since: int) -> tuple[float | None, fl
     return _ms(start + least), _ms(start + same)
 
 
+def place_of(heard: bytes, made: bytes, *, since: int) -> int | None:
+    """Return the sample of a recording at which an item's audio begins, from sample `since` on; None: nowhere."""
+    start = audible_span(made).start
+    probe = made[start * pcm.SAMPLE_BYTES : (start + PROBE_SAMPLES) * pcm.SAMPLE_BYTES]
+    at = _find(heard, probe, since)
+    return None if at is None else at - start
+
+
 def _find(stream: bytes, probe: bytes, since: int) -> int | None:
     """Return the first sample, from `since` on, at which `probe` begins in `stream`."""
     at = stream.find(probe, since * pcm.SAMPLE_BYTES)

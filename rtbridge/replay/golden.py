@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-from rtbridge.replay.checks import Failure, Verdict
+from rtbridge.replay.failure import Failure, Verdict
 from rtbridge.replay.report import journal_lines
 from rtbridge.replay.result import RunResult
 

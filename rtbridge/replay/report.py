@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from rtbridge.core import pcm
-from rtbridge.replay.checks import Failure, Verdict
 from rtbridge.replay.evidence import Seen, SeenTurn
+from rtbridge.replay.failure import Failure, Verdict
 from rtbridge.replay.metrics import metrics
 from rtbridge.replay.result import RunResult
 from rtbridge.replay.story import Turn

@@ -33,6 +33,7 @@ from rtbridge.replay.result import RunResult
 from rtbridge.replay.run import play
 from rtbridge.replay.story import Story
 from rtbridge.replay.wire import play_on_wire
+from rtbridge.replay.witnesses import witnessed
 from rtbridge.settings import Settings
 
 COMPARED: Final = ("call.wav", "events.jsonl", "turns.json")
@@ -89,7 +90,9 @@ class Stage:
             line = f"BROKE {story.name}\n      {story.file}: {error}"
             return Outcome(job, story.name, story.scenario, line, broke=str(error))
         seen = look(result)
-        verdict = golden.compared(judge(result, seen), result, update=self._road.update)
+        verdict = golden.compared(
+            witnessed(judge(result, seen), result, seen), result, update=self._road.update
+        )
         report = Report(result, seen, verdict)
         made = artifacts(report)
         outcome = outcome_of(

@@ -11,8 +11,8 @@ def test_the_parts_of_a_spoken_turn_add_up_to_what_the_caller_waited() -> None:
     watch.turn_over(10.0, endpoint_ms=520)
     watch.requested(10.01)
     watch.first_audio(10.31, "a")
-    turn = watch.heard(10.33, item_id="a", agent="greeter")
-    assert turn == TurnEnded("a", "greeter", 520 + 330, 520, 10, 300, 20)
+    turn = watch.heard(10.33, item_id="a", agent="greeter", lead_ms=45)
+    assert turn == TurnEnded("a", "greeter", 520 + 330 + 45, 520, 10, 300, 20, 45)
 
 
 def test_a_typed_turn_has_no_end_of_speech() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from conftest import Count
+from replay_rig import tone
 from rig import SESSION, Fail, FarUpstream, Rig, Say, Use
-from rtbridge.core import asks, function_calls, journal
+from rtbridge.core import asks, function_calls, journal, pcm
 from rtbridge.core.turns import State
 
 Wire = dict[str, Any]
@@ -26,7 +27,9 @@ def test_a_plain_turn_is_heard_timed_and_told_in_order() -> None:
     assert (heard.heard_ms, heard.heard_text) == (600, "Good morning.")
     (turn,) = [entry for entry in rig.journal if isinstance(entry, journal.TurnEnded)]
     assert turn.endpoint_ms == 500, "server_vad waited for silence_duration_ms of silence"
-    assert turn.respond_ms == turn.endpoint_ms + turn.request_ms + turn.model_ms + turn.playout_ms
+    assert (
+        turn.respond_ms == turn.endpoint_ms + turn.request_ms + turn.model_ms + turn.playout_ms + turn.lead_ms
+    )
     told = [event["type"] for event in rig.to_caller]
     order = [
         "session.created",
@@ -173,6 +176,21 @@ def test_an_endpoint_is_only_known_where_the_upstream_says_when_speech_ended() -
     for end_ms, waited in (("junk", None), (float("inf"), None), (10**9, 0), (0, 500)):
         rig = Rig()
         rig.start_speaking()
+        rig.upstream({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": end_ms})
+        rig.far.speaking = False
+        rig.upstream({"type": "input_audio_buffer.committed"})
+        rig.advance(200)
+        (turn,) = [entry for entry in rig.journal if isinstance(entry, journal.TurnEnded)]
+        assert turn.endpoint_ms == waited
+
+
+def test_the_end_of_speech_is_what_our_own_ear_says_unless_it_lies_far_from_the_upstreams() -> None:
+    for silent_ms, waited in ((340, 340), (620, 620), (900, 500), (100, 500)):
+        rig = Rig()
+        rig.start_speaking()
+        rig.call.hear(tone(400))
+        rig.call.hear(pcm.silence(pcm.samples_of_ms(silent_ms)))
+        end_ms = pcm.ms_of_samples(rig.call.uplink.sent_samples)
         rig.upstream({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": end_ms})
         rig.far.speaking = False
         rig.upstream({"type": "input_audio_buffer.committed"})

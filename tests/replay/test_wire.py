@@ -36,7 +36,7 @@ async def test_a_story_is_played_in_real_time_and_checked_on_what_was_decoded(tm
     async with live(tmp_path) as bridge:
         result = await play_on_wire(told(), url=f"http://127.0.0.1:{bridge.port}")
         seen = look(result)
-        verdict = judge(result, seen)
+        verdict = witnessed(judge(result, seen), result, seen)
         assert [str(failure) for failure in verdict.failures] == []
         assert verdict.notes == ("underruns: not told over the wire",)
         assert result.reason == "the caller hung up"
