@@ -26,6 +26,7 @@ from rtbridge.replay.evidence import look
 from rtbridge.replay.read_story import load_story
 from rtbridge.replay.report import Report, write_call
 from rtbridge.replay.run import play
+from rtbridge.replay.witnesses import witnessed
 from rtbridge.settings import Settings
 
 PROCESSES = 2
@@ -79,7 +80,7 @@ def play_story(file: Path) -> Told:
     story = load_story(file, {name: tuple(scenario.agents) for name, scenario in scenarios.items()})
     result = play(story, scenario=scenarios[story.scenario], parts=parts, settings=Settings())
     seen = look(result)
-    report = Report(result, seen, judge(result, seen))
+    report = Report(result, seen, witnessed(judge(result, seen), result, seen))
     cpu_s = time.process_time() - began_s
     with TemporaryDirectory() as folder:
         write_call(report, Path(folder))

@@ -243,7 +243,7 @@ def place_of(heard: bytes, made: bytes, *, since: int) -> int | None:
 def _find(stream: bytes, probe: bytes, since: int) -> int | None:
     """Return the first sample, from `since` on, at which `probe` begins in `stream`."""
     at = stream.find(probe, since * pcm.SAMPLE_BYTES)
-    while at % 2 == 1:
+    while at > 0 and at % 2:  # half a sample off is another sound
         at = stream.find(probe, at + 1)
     return at // 2 if at >= 0 else None
 

@@ -38,15 +38,13 @@ class RunResult:
     stuck: str | None  # what the caller waited for in vain, and what it heard
     underruns: int | None = None  # None where the road does not tell
     leaked_tasks: int | None = None
-    made: dict[str, bytes] = field(
-        default_factory=dict
-    )  # audio by item as the upstream sent it; virtual only
-    cassette: bytes = field(
-        default=b"", repr=False
-    )  # what went to the upstream and came from it; not over the wire
+    # Audio by item as the upstream sent it; virtual only.
+    made: dict[str, bytes] = field(default_factory=dict, repr=False)
+    # What went to the upstream and came from it; not over the wire.
+    cassette: bytes = field(default=b"", repr=False)
     mismatches: tuple[
         str, ...
-    ] = ()  # where the bridge asked otherwise than the cassette that it was played against
+    ] = ()  # where the bridge asked otherwise than the cassette it was played against
     uncompared: int = 0  # tool outputs that a cassette could not compare
 
     @property

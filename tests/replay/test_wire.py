@@ -14,6 +14,7 @@ from rtbridge.replay.checks import judge
 from rtbridge.replay.evidence import look
 from rtbridge.replay.story import Anchor, Budget, Start, Story, Turn, TurnExpect
 from rtbridge.replay.wire import MAX_BACKLOG, Ears, play_on_wire
+from rtbridge.replay.witnesses import witnessed
 
 pytestmark = pytest.mark.wire
 
