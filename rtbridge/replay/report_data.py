@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from rtbridge.core import pcm
 from rtbridge.replay import report_lanes as lanes
-from rtbridge.replay.checks import Failure
+from rtbridge.replay.failure import Failure
 from rtbridge.replay.metrics import metrics
 from rtbridge.replay.report import Report
 from rtbridge.replay.report_sound import PEAK_MS, peaks_of
