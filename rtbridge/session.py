@@ -20,6 +20,7 @@ from rtbridge.agents.scenario import Scenario
 from rtbridge.core import approval, asks, history, journal
 from rtbridge.core.agent_asks import handle_ask
 from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
+from rtbridge.core.carried import media_told_before
 from rtbridge.core.client_events import handle_caller
 from rtbridge.core.dialect import MAX_MESSAGE_BYTES
 from rtbridge.core.leg import CallerLeg, LegGone, LegMessage, LegResumed, LegSuspended, LegUp
@@ -293,6 +294,8 @@ class Session:
             self._timer_moved.set()
 
     def _write(self, entry: journal.Entry) -> None:
+        if (counted := media_told_before(entry, self._leg.stats)) is not None:
+            self._write(counted)
         at_ms = self.age_ms
         self._record(self._plan.call_id, at_ms, entry)
         if entry.to_caller:

@@ -43,6 +43,7 @@ TESTS: Final = (
     "tests/scenarios/test_injections.py",
     "tests/replay/test_stories.py",
     "tests/replay/test_stories_on_wire.py",
+    "tests/replay/test_wire_impaired.py",
     "tests/engine/test_stock_openai_client.py",
     "tests/engine/test_stock_agents_sdk.py",
     "tests/browser/test_walking_call.py",

@@ -60,6 +60,25 @@ class MediaResumed(Entry):
 
 
 @dataclass(frozen=True, slots=True)
+class MediaCounted(Entry):
+    """How the caller's audio was carried so far: with each answer, and at the call's end. Only of legs with RTP."""
+
+    event = "media.counted"
+    to_caller = True
+    received: int  # packets
+    lost: int  # packets that never came, or too late
+    late: int  # of these, those that came too late
+    reordered: int  # came behind a newer one, in time
+    line_ms: int  # what went upstream
+    fec_ms: int  # of it, repaired from the packet after the loss
+    concealed_ms: int  # of it, guessed
+    silent_ms: int  # silence in the place of the caller's audio, and what never went upstream
+    delivered_pct: float  # share of the caller's time that is not silent_ms
+    jitter_ms: float  # interarrival jitter, RFC 3550 §6.4.1
+    rtt_ms: float  # 0 until it is known
+
+
+@dataclass(frozen=True, slots=True)
 class CallerRefused(Entry):
     """A data-channel event that was not obeyed; the caller was told by `error`."""
 

@@ -1,9 +1,10 @@
 """MicTimeline: the caller's audio as one gap-free line of 24 kHz PCM, by the caller's own RTP clock.
 
 Decoded packets come in with their RTP sequence number and timestamp; what goes out has exactly as many samples as
-the RTP clock has moved. What was lost, and what a sender with DTX never sent, becomes silence of the right length
-(or what `repair` makes of it: RED, FEC and concealment plug in there), faded at both edges. A line that is cut
-short instead puts words of two sentences next to each other, and every later time in the call is wrong.
+the RTP clock has moved. What was lost, and what a sender with DTX never sent, becomes silence of the right length,
+faded at both edges, or what is `known` of it: the shell asks `missing()` before it adds a packet, and repairs what
+it can. A line that is cut short instead puts words of two sentences next to each other, and every later time in the
+call is wrong.
 
 Nothing waits in here: the far end is a buffer, not a loudspeaker. Two bounds keep a broken or hostile sender from
 making audio out of nothing: a gap is filled up to `max_gap_ms` and then jumped over, and no more than `ahead_ms`
@@ -13,7 +14,6 @@ argument.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,15 +22,10 @@ import numpy as np
 from rtbridge.core.pcm import RATE, SAMPLE_BYTES, ms_of_samples, samples_of, samples_of_ms
 
 RTP_RATE: Final = 48_000  # RFC 7587 §4.1: the RTP clock of Opus, whatever rate is decoded
-TICKS_PER_SAMPLE: Final = RTP_RATE // RATE
 FADE_SAMPLES: Final = samples_of_ms(5)
 DRAIN_RATE: Final = (
     1.02  # how much faster than real time the allowance refills: clocks differ, browsers resample
 )
-
-Repair = Callable[[int], bytes]
-"""`repair(samples) -> pcm`: what is known or guessed of a loss of that many samples; at most that many, from its
-start. Called before the packet after the loss is added."""
 
 
 @dataclass(slots=True)
@@ -41,7 +36,8 @@ class MicCounts:
     lost: int = 0  # sequence numbers that never came, or too late
     late: int = 0  # came after their place was filled
     duplicate: int = 0
-    repaired_ms: int = 0
+    repaired_ms: int = 0  # of losses, with what was known of them
+    blank_ms: int = 0  # of losses, with silence
     silence_ms: int = 0  # put in, for losses and for DTX
     owed_ms: int = 0  # silence put in while audio was only late: taken back from later gaps
     skipped_ms: int = 0  # RTP time that was jumped over because a gap was too long
@@ -52,10 +48,11 @@ class MicCounts:
 class MicTimeline:
     """One caller's line. Feed it packets in order of sequence number; it copes with what is not."""
 
-    def __init__(self, *, max_gap_ms: int = 2000, ahead_ms: int = 3000, repair: Repair | None = None) -> None:
+    def __init__(self, *, rtp_rate: int = RTP_RATE, max_gap_ms: int = 2000, ahead_ms: int = 3000) -> None:
+        """`rtp_rate` is the codec's RTP clock, which need not be the rate of its audio."""
+        self._rtp_rate = rtp_rate
         self._max_gap = samples_of_ms(max_gap_ms)
         self._ahead_limit = samples_of_ms(ahead_ms)
-        self._repair = repair
         self._sequence: int | None = None  # the newest added, 16 bits
         self._timestamp = 0  # the RTP time at which the line ends, 32 bits
         self._tail = 0  # the last sample that went out, for the fade
@@ -68,11 +65,21 @@ class MicTimeline:
         self.counts = MicCounts()
         self.samples = 0  # all that went out
 
-    def add(self, *, sequence: int, timestamp: int, pcm: bytes, now_s: float) -> bytes:
+    def missing(self, sequence: int, timestamp: int) -> int:
+        """Return how many samples were lost before the packet with this header; 0 for DTX, and for what add() refuses.
+
+        At most `max_gap_ms`: what is longer is not a loss to be repaired.
+        """
+        if self._sequence is None or _signed(sequence - self._sequence, 16) <= 1:
+            return 0
+        return min(max(0, self._gap(timestamp)), self._max_gap)
+
+    def add(self, *, sequence: int, timestamp: int, pcm: bytes, now_s: float, known: bytes = b"") -> bytes:
         """Add one decoded packet; return the PCM that follows what was returned before: the gap, then `pcm`.
 
-        `sequence` and `timestamp` are the RTP header's (RFC 3550 §5.1), 16 and 32 bits, wrapping. Returns b""
-        for a packet that came twice or too late.
+        `sequence` and `timestamp` are the RTP header's (RFC 3550 §5.1), 16 and 32 bits, wrapping. `known` is what
+        repair made of the loss before it, ending where `pcm` begins. Returns b"" for a packet that came twice or
+        too late.
         """
         counts = self.counts
         counts.packets += 1
@@ -88,7 +95,7 @@ class MicTimeline:
             counts.late += 1
             return b""
         counts.lost += step - 1
-        gap = _signed(timestamp - self._timestamp, 32) // TICKS_PER_SAMPLE
+        gap = self._gap(timestamp)
         if gap >= 0:
             gap = self._settle(gap)
         if gap == 0:
@@ -102,8 +109,8 @@ class MicTimeline:
             counts.anchored += 1
             counts.skipped_ms += ms_of_samples(gap - self._max_gap)
             gap = self._max_gap
-        filler = self._fill(gap, lost=step > 1)
-        return filler + self._pass(sequence, timestamp, _fade_in(pcm))
+        filler = self._fill(gap, known[-gap * SAMPLE_BYTES :], lost=step > 1)
+        return filler + self._pass(sequence, timestamp, pcm if known else _fade_in(pcm))
 
     def restart(self) -> None:
         """Begin anew with the next packet, whatever its numbers: the sender is another one."""
@@ -124,6 +131,10 @@ class MicTimeline:
         self.counts.silence_ms += ms_of_samples(samples)
         return self._emit(_fade_out(self._tail, samples))
 
+    def _gap(self, timestamp: int) -> int:
+        """Return how many samples of RTP time lie between the line's end and a packet."""
+        return _signed(timestamp - self._timestamp, 32) * RATE // self._rtp_rate
+
     def _settle(self, gap: int) -> int:
         """Return what of a gap is still to be filled, after the silence that was put in before it was known."""
         surplus = self._quiet + self._owed - gap
@@ -140,20 +151,23 @@ class MicTimeline:
     def _pass(self, sequence: int, timestamp: int, pcm: bytes) -> bytes:
         samples = samples_of(pcm)
         self._sequence = sequence
-        self._timestamp = (timestamp + samples * TICKS_PER_SAMPLE) & 0xFFFFFFFF
+        self._timestamp = (timestamp + samples * self._rtp_rate // RATE) & 0xFFFFFFFF
         if samples > self._room():
             self.counts.excess_ms += ms_of_samples(samples)
             return b""
         return self._emit(pcm)
 
-    def _fill(self, samples: int, *, lost: bool) -> bytes:
+    def _fill(self, samples: int, known: bytes, *, lost: bool) -> bytes:
+        """Return `samples` of a gap, `known` at its end; silence first where less is known."""
         samples = min(samples, self._room())
-        known = self._repair(samples)[: samples * SAMPLE_BYTES] if lost and self._repair is not None else b""
+        known = known[: samples * SAMPLE_BYTES]
         repaired = samples_of(known)
+        silent = samples - repaired
         self.counts.repaired_ms += ms_of_samples(repaired)
-        self.counts.silence_ms += ms_of_samples(samples - repaired)
-        tail = int.from_bytes(known[-SAMPLE_BYTES:], "little", signed=True) if known else self._tail
-        return self._emit(known + _fade_out(tail, samples - repaired))
+        self.counts.silence_ms += ms_of_samples(silent)
+        if lost:
+            self.counts.blank_ms += ms_of_samples(silent)
+        return self._emit(_fade_out(self._tail, silent) + known)
 
     def _room(self) -> int:
         return int(self._ahead_limit - self._ahead)

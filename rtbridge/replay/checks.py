@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rtbridge.replay.carried import media_complaints
 from rtbridge.replay.evidence import Heard, Seen, SeenTurn
 from rtbridge.replay.failure import Failure, Verdict
 from rtbridge.replay.metrics import bridge_added_ms, percentile
@@ -189,6 +190,8 @@ def _transcript(result: RunResult, seen: Seen) -> Iterator[Failure]:
 
 def _budget(result: RunResult, seen: Seen, notes: list[str]) -> Iterator[Failure]:
     budget = result.story.budget
+    for key, message in media_complaints(result, notes):
+        yield Failure(None, key, message)
     if (most := budget.protocol_errors) is not None and len(seen.protocol_errors) > most:
         shown = "; ".join(f"{text} at {_s(at)}" for at, text in seen.protocol_errors[:3])
         message = f"expected at most {most} protocol errors, seen {len(seen.protocol_errors)}: {shown}"

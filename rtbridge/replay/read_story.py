@@ -14,6 +14,7 @@ from typing import Final
 
 from rtbridge.engine.faults import EVENTS, MAX_FAULTS, BadFault, Fault, read_fault
 from rtbridge.replay.caller_voice import CallerVoice
+from rtbridge.replay.read_media import read_media
 from rtbridge.replay.sound import BadSound, Sound, read_sound
 from rtbridge.replay.story import (
     DEFAULT_DELAY_MS,
@@ -97,12 +98,7 @@ class _Reader:
         agent = table.text("agent")
         self._agent_exists(table, "agent", agent)
         upstream = read_choice(table, self._find)
-        if media := table.table("media", "[media]"):
-            codec = media.text("codec")
-            if codec not in (None, "opus"):
-                media.add("codec", f'codec "{codec}" is not yet supported; write codec = "opus"')
-            media.later("net")
-            media.finish()
+        media = read_media(table.table("media", "[media]"))
         expect = self._call_expect()
         turns = self._turns(expect)
         story = Story(
@@ -115,6 +111,7 @@ class _Reader:
             budget=self._budget(),
             faults=_faults(table),
             upstream=upstream,
+            media=media,
         )
         table.finish()
         return story
@@ -326,8 +323,10 @@ class _Reader:
             underruns=budget.integer("underruns"),
             protocol_errors=budget.integer("protocol_errors"),
             leaked_tasks=budget.integer("leaked_tasks"),
+            delivered_pct=budget.number("delivered_pct"),
         )
-        budget.later("delivered_pct")
+        if (found.delivered_pct or 0) > 100:
+            budget.add("delivered_pct", "`delivered_pct` is a share of the caller's audio: at most 100")
         budget.finish()
         return found
 

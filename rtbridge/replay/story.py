@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from rtbridge.engine.faults import Fault
 from rtbridge.replay.sound import Sound
+from rtbridge.rtc.impair import Profile
 
 DEFAULT_DELAY_MS: Final = 300
 
@@ -127,6 +128,15 @@ class Budget:
     underruns: int | None = None
     protocol_errors: int | None = None
     leaked_tasks: int | None = None
+    delivered_pct: float | None = None  # of the caller's time line, by the bridge's media.counted; wire only
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """How the caller's leg is carried over the wire; the virtual road carries samples and ignores it with a note."""
+
+    codec: str | None = None  # None: opus, unsaid
+    net: Profile | None = None
 
 
 class UpstreamKind(Enum):
@@ -166,3 +176,4 @@ class Story:
     budget: Budget
     faults: tuple[Fault, ...] = ()  # of the upstream; virtual road only
     upstream: UpstreamChoice = UpstreamChoice()
+    media: Media = Media()  # wire only

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
@@ -18,9 +20,12 @@ from rtbridge.replay.result import Logged, RunResult
 from rtbridge.replay.script import Script
 from rtbridge.replay.story import Story
 from rtbridge.rtc.client import WireCaller
+from rtbridge.rtc.formats import CODECS
+from rtbridge.rtc.impair import Impairment
 
 CALLS_PATH: Final = "/v1/realtime/calls"
 HTTP_TIMEOUT_S: Final = 10.0
+LAST_WORDS_S: Final = 2.0
 PREFIX: Final = "rtbridge."
 MAX_BACKLOG: Final = pcm.samples_of_ms(2_000)  # of heard audio that has come but not been listened to
 
@@ -53,11 +58,27 @@ class _WireCall:
         self.over = asyncio.Event()
         self._ears = Ears()
         self._up = False
-        self.wire = WireCaller(speak=self._speak, listen=self._listen, message=self.script.message)
+        self.wire = WireCaller(
+            speak=self._speak,
+            listen=self._listen,
+            message=self.script.message,
+            impairment=story.media.net,
+            codec=CODECS[story.media.codec or "opus"],
+        )
 
     def up(self) -> None:
-        """The call is up: its time line begins with the next frame."""
+        """The call is up: its time line begins with the next frame, and so does the bad network."""
         self._up = True
+        self.wire.impair()
+
+    def run(self) -> WireRun:
+        """Return how the wire was."""
+        wire = self.wire
+        return WireRun(
+            codec="" if wire.codec is None else wire.codec.name,
+            uplink=wire.uplink and wire.uplink.network,
+            downlink=wire.downlink and wire.downlink.network,
+        )
 
     def _listen(self, chunk: bytes) -> None:
         if self._up:
@@ -77,8 +98,19 @@ class _WireCall:
         return said
 
 
-async def play_on_wire(story: Story, *, url: str, api_key: str = "") -> RunResult:
-    """Play one story in real time against the bridge at `url` ("http://127.0.0.1:8080").
+@dataclass(frozen=True, slots=True)
+class WireRun:
+    """How a call went on the wire, for whoever wants to know more than the story: codec, and what the network did."""
+
+    codec: str
+    uplink: Impairment | None
+    downlink: Impairment | None
+
+
+async def play_on_wire(
+    story: Story, *, url: str, api_key: str = "", keep: Callable[[WireRun], object] = lambda run: None
+) -> RunResult:
+    """Play one story in real time against the bridge at `url` ("http://127.0.0.1:8080"). `keep` is told of the wire.
 
     Raises ReplayError when there is no bridge, it refuses the call, or media does not come up in 15 s.
     """
@@ -95,10 +127,13 @@ async def play_on_wire(story: Story, *, url: str, api_key: str = "") -> RunResul
             finally:
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                     await http.delete(location)
+                    async with asyncio.timeout(LAST_WORDS_S):  # media.counted and call.closed
+                        await call.wire.ended()
     except (aiohttp.ClientError, TimeoutError, Closed) as error:
         raise ReplayError(f"{url}: the call could not be carried out: {_why(error)}") from error
     finally:
         await call.wire.close()
+    keep(call.run())
     return _result(call.script)
 
 
@@ -114,6 +149,8 @@ async def _dial(call: _WireCall, http: aiohttp.ClientSession, url: str) -> str:
         if response.status != 201:
             raise ReplayError(f"{target}: the bridge refused the call: {response.status} {body[:300]}")
         await call.wire.accept(body)
+        if (wanted := story.media.codec) not in (None, call.wire.codec and call.wire.codec.name):
+            raise ReplayError(f"{target}: the bridge does not take {wanted}, but {call.wire.codec}")
         return url.rstrip("/") + response.headers["Location"]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from rtbridge.rtc.formats import OPUS
 from rtbridge.rtc.offer import Offer, Section
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024  # of the data channel, both ways
@@ -54,8 +55,8 @@ def _finish(lines: list[str], offer: Offer, cname: str, advertised: str) -> list
             finished.append(f"{line.split(' ')[0]} cname:{cname}")
         else:
             finished.append(_advertise_default(line, advertised))
-            if line.startswith(f"a=rtpmap:{offer.opus_payload_type} "):
-                finished.append(f"a=fmtp:{offer.opus_payload_type} {OPUS_PARAMETERS}")
+            if offer.codec is OPUS and line.startswith(f"a=rtpmap:{offer.payload_type} "):
+                finished.append(f"a=fmtp:{offer.payload_type} {OPUS_PARAMETERS}")
     return finished
 
 

@@ -2,13 +2,19 @@
 
 It makes an offer with `oai-events` and one audio track, as a browser would, applies the answer, plays what `speak`
 gives and hands what it receives to `listen`. Its receiving side is aiortc's own, with 80 ms of jitter buffer: what
-a story hears over the wire is what another stack decoded, not our own code twice.
+a story hears over the wire is what another stack decoded, not our own code twice. Only under a bad network it listens
+with our receiver: aiortc's makes five of each lost packet and adds 200 ms for good at the first, which no browser does.
+
+A bad network (`impairment`) lies between the sockets of the two sides and happens to RTP only: what loses a STUN, DTLS
+or SCTP packet is repeated by its sender's clock, and then no two runs would be alike.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
@@ -19,6 +25,7 @@ from aiortc import (
     RTCDataChannel,
     RTCDtlsTransport,
     RTCPeerConnection,
+    RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
@@ -30,8 +37,11 @@ from rtbridge.errors import Closed
 from rtbridge.rtc import private, sockets
 from rtbridge.rtc.channel import LABEL
 from rtbridge.rtc.codec import Application, OpusEncoder
-from rtbridge.rtc.impair import Impairment, Profile
-from rtbridge.rtc.rtp import is_rtcp
+from rtbridge.rtc.ears import Ears
+from rtbridge.rtc.formats import OPUS, Codec, Encoder, codec_of
+from rtbridge.rtc.impair import Profile
+from rtbridge.rtc.impaired import Impaired
+from rtbridge.rtc.rtp import RtpPacket
 
 TIME_BASE: Final = Fraction(1, 48_000)
 FRAME_S: Final = 0.020
@@ -39,26 +49,27 @@ BITRATE: Final = 32_000  # what a browser sends for speech
 
 
 class _Microphone(MediaStreamTrack):
-    """Plays `speak` as Opus packets, one every 20 ms on the loop's clock."""
+    """Plays `speak` as packets of `encoder`, one every 20 ms on the loop's clock."""
 
     kind = "audio"
 
     def __init__(self, speak: Pull) -> None:
         super().__init__()
         self._speak = speak
-        self._encoder = OpusEncoder(application=Application.VOIP, bitrate=BITRATE, complexity=5)
+        self.encoder: Encoder | None = None  # None until the answer came, and nothing is asked for before
         self._begin_s: float | None = None
-        self._frames = 0
+        self.frames = 0
 
     async def recv(self) -> Packet[Any]:
         loop = asyncio.get_running_loop()
         if self._begin_s is None:
             self._begin_s = loop.time()
-        await asyncio.sleep(self._begin_s + self._frames * FRAME_S - loop.time())
-        packet: Packet[Any] = Packet(self._encoder.encode(self._speak(FRAME_SAMPLES)))
-        packet.pts = self._frames * 960
+        await asyncio.sleep(self._begin_s + self.frames * FRAME_S - loop.time())
+        assert self.encoder is not None
+        packet: Packet[Any] = Packet(self.encoder.encode(self._speak(FRAME_SAMPLES)))
+        packet.pts = self.frames * 960
         packet.time_base = TIME_BASE
-        self._frames += 1
+        self.frames += 1
         return packet
 
 
@@ -72,20 +83,28 @@ class WireCaller:
         listen: Hear,
         message: Callable[[str], None] = lambda text: None,
         impairment: Profile | None = None,
+        codec: Codec = OPUS,
         address: str = "127.0.0.1",
     ) -> None:
         """`speak` and `listen` are as `pull` and `hear` of a leg; `message` gets the texts of `oai-events`.
 
-        `impairment` is what the network does to the caller's RTP on its way up.
+        `codec` is offered before the others. `impairment` is what the network does to RTP, both ways, from
+        `impair()` on.
         """
         self._loop = asyncio.get_running_loop()
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._pc.addTrack(_Microphone(speak))
+        self._microphone = _Microphone(speak)
+        self._pc.addTrack(self._microphone)
         self._channel: RTCDataChannel = self._pc.createDataChannel(LABEL)
         self._channel.on("message", message)
         self._listen = listen
+        self._wish = codec
+        self.codec: Codec | None = None  # by the answer
+        self._impairment = impairment
+        self._ears: Ears | None = None
         self._address = address
-        self.impairment = None if impairment is None else Impairment(impairment)
+        self.uplink = None if impairment is None else Impaired(impairment, "up", self._loop)
+        self.downlink = None if impairment is None else Impaired(impairment, "down", self._loop)
         self._listening: asyncio.Task[None] | None = None
         self._opened = asyncio.Event()
         self._ended = asyncio.Event()
@@ -108,15 +127,37 @@ class WireCaller:
         """Return the SDP offer, candidates of this host's address included."""
         for transport in {self._pc.getTransceivers()[0].receiver.transport, self._sctp_transport()}:
             self._bind(private.connection_of(transport.transport))
+        offered = RTCRtpSender.getCapabilities("audio").codecs
+        wanted = self._wish.rtpmap.partition("/")[0].lower()
+        self._pc.getTransceivers()[0].setCodecPreferences(
+            sorted(offered, key=lambda codec: codec.mimeType.lower() != f"audio/{wanted}")
+        )
         await self._pc.setLocalDescription()
         return self._pc.localDescription.sdp
 
     async def accept(self, answer: str) -> None:
-        """Apply the SDP answer; the call comes up by itself."""
+        """Apply the SDP answer; the call comes up by itself. Raises Closed for an answer without a codec of ours."""
+        payload_type, self.codec = _answered(answer)
+        self._microphone.encoder = self._encoder(self.codec, answer)
         await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        if self.impairment is not None:
+        if self.uplink is not None and self.downlink is not None:
             ice = self._pc.getTransceivers()[0].receiver.transport.transport
-            private.replace_ice_send(ice, self._impaired(private.ice_sender(ice)))
+            private.replace_ice_send(ice, self.uplink.sending(private.ice_sender(ice)))
+            private.filter_received(private.connection_of(ice), self.downlink.receiving)
+            self._ears = Ears(
+                timers=self._loop, payload_type=payload_type, failed=self._broke, codec=self.codec
+            )
+            self._ears.hear = self._listen
+            private.tap_rtp(self._pc.getTransceivers()[0].receiver, self._rtp_came)
+
+    def impair(self) -> None:
+        """Let the network be bad from now on: with the frame that `speak` gives next, or is giving.
+
+        Counted from the microphone's frame and not from a moment, so that each run loses the same of what is said.
+        """
+        if self.uplink is not None and self.downlink is not None:
+            self.uplink.begin(self._microphone.frames)
+            self.downlink.begin(None)
 
     async def opened(self, timeout_s: float = 15.0) -> None:
         """Wait until `oai-events` is open. Raises Closed when the call ended first, TimeoutError after `timeout_s`."""
@@ -137,6 +178,8 @@ class WireCaller:
 
     async def close(self) -> None:
         """Hang up; idempotent."""
+        if self._ears is not None:
+            self._ears.stop()
         if self._listening is not None:
             self._listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -163,31 +206,26 @@ class WireCaller:
 
         private.replace_gathering(connection, gather)
 
-    def _impaired(self, send: private.IceSend) -> private.IceSend:
-        assert self.impairment is not None
-        impairment = self.impairment
-        tasks: set[asyncio.Task[None]] = set()
+    def _encoder(self, codec: Codec, answer: str) -> Encoder:
+        if codec is not OPUS:
+            return codec.encoder()
+        # As a browser does it: FEC when the answer asks for it and packets get lost.
+        loss = 0.0 if self._impairment is None or "useinbandfec=1" not in answer else self._impairment.loss
+        return OpusEncoder(
+            application=Application.VOIP,
+            bitrate=BITRATE,
+            complexity=5,
+            expected_loss_percent=math.ceil(loss * 100),
+        )
 
-        async def later(data: bytes, delay_s: float) -> None:
-            await asyncio.sleep(delay_s)
-            with contextlib.suppress(ConnectionError):
-                await send(data)
+    def _rtp_came(self, packet: RtpPacket) -> None:
+        now_s = self._loop.time()
+        if self._ears is not None and self._ears.accepts(packet.ssrc, now_s):
+            self._ears.packet(packet, now_s)
 
-        async def impaired(data: bytes) -> None:
-            if not 128 <= data[0] <= 191 or is_rtcp(data):
-                await send(data)
-                return
-            delay_s = impairment.plan(self._loop.time())
-            if delay_s is None:
-                return
-            if delay_s <= 0:
-                await send(data)
-                return
-            task = self._loop.create_task(later(data, delay_s))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        return impaired
+    def _broke(self, error: Exception) -> None:
+        self._loop.call_exception_handler({"message": "the caller's ears broke", "exception": error})
+        self._over()
 
     def _track_came(self, track: MediaStreamTrack) -> None:
         if self._listening is None:
@@ -199,7 +237,7 @@ class WireCaller:
             while True:
                 frame = await track.recv()
                 assert isinstance(frame, AudioFrame)
-                for part in resampler.resample(frame):
+                for part in resampler.resample(frame) if self._ears is None else ():
                     self._listen(np.asarray(part.to_ndarray(), dtype="<i2").tobytes())
 
     def _state_changed(self) -> None:
@@ -209,3 +247,14 @@ class WireCaller:
     def _over(self) -> None:
         self._opened.set()
         self._ended.set()
+
+
+def _answered(answer: str) -> tuple[int, Codec]:
+    """Return the payload type and codec that an SDP answer settled on."""
+    line = re.search(r"^m=audio \d+ \S+ (\d+)", answer, re.MULTILINE)
+    if line is not None:
+        mapped = re.search(rf"^a=rtpmap:{line[1]} (\S+)", answer, re.MULTILINE)
+        codec = codec_of(int(line[1]), None if mapped is None else mapped[1])
+        if codec is not None:
+            return int(line[1]), codec
+    raise Closed("the answer has no audio codec that was offered")

@@ -76,6 +76,9 @@ def libopus() -> ctypes.PyDLL:
             ctypes.c_int,
             ctypes.c_int,
         ]
+        library.opus_packet_get_nb_samples.argtypes = [ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32]
+        if hasattr(library, "opus_packet_has_lbrr"):  # libopus 1.5; PyAV's is newer, a system's may be older
+            library.opus_packet_has_lbrr.argtypes = [ctypes.c_char_p, ctypes.c_int32]
         library.opus_decoder_ctl.argtypes = [ctypes.c_void_p, ctypes.c_int]
         library.opus_encoder_create.argtypes = [
             ctypes.c_int32,
@@ -131,6 +134,25 @@ class OpusDecoder:
     def conceal(self, samples: int) -> bytes:
         """Return `samples` of concealment for packets that never came (libopus PLC; whole 2.5 ms, <= 120 ms)."""
         _check(self._lib.opus_decode(self._state, None, 0, self._address, samples, 0), "concealing")
+        return bytes(self._view[: samples * 2])
+
+    def repeats_last(self, packet: bytes) -> bool:
+        """Tell whether a packet holds the audio before it a second time (RFC 6716 §2.1.7); no with libopus < 1.5."""
+        has_lbrr = getattr(self._lib, "opus_packet_has_lbrr", None)
+        return has_lbrr is not None and has_lbrr(packet, len(packet)) == 1
+
+    def samples_in(self, packet: bytes) -> int:
+        """Return how many samples a packet decodes to. Raises CodecError on a packet that is none."""
+        samples = self._lib.opus_packet_get_nb_samples(packet, len(packet), RATE)
+        return _check(samples, "looking into a packet")
+
+    def recover(self, following: bytes, samples: int) -> bytes:
+        """Return the `samples` before the packet `following`, from its in-band FEC (whole 2.5 ms, <= 120 ms).
+
+        Decode `following` itself afterwards. What the packet does not hold again is concealed.
+        """
+        code = self._lib.opus_decode(self._state, following, len(following), self._address, samples, 1)
+        _check(code, "recovering a lost packet")
         return bytes(self._view[: samples * 2])
 
     def reset(self) -> None:

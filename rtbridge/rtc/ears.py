@@ -1,7 +1,7 @@
 """The caller's microphone road: RTP packets in, gap-free 24 kHz PCM out, at once and on the loop.
 
-Unprotected packets go through the receive buffer, the decoder and MicTimeline in one call: no thread, no queue, no
-task. The repair of losses has its place between the buffer and the timeline (MicTimeline's `repair`).
+Unprotected packets go through the receive buffer, repair, the decoder and MicTimeline in one call: no thread, no
+queue, no task. Losses of Opus are repaired (repair.py); a loss of another codec is silence of its length.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from rtbridge.core.leg import Hear
 from rtbridge.core.mic import MicTimeline
 from rtbridge.core.pcm import FRAME_MS, FRAME_SAMPLES, samples_of_ms
 from rtbridge.rtc.codec import CodecError, OpusDecoder
+from rtbridge.rtc.formats import OPUS, Codec
 from rtbridge.rtc.jitter import JitterBuffer
+from rtbridge.rtc.repair import Repair, RepairCounts
 from rtbridge.rtc.rtp import RtpPacket
 from rtbridge.rtc.timers import Timer, Timers
 
@@ -26,19 +28,27 @@ SILENT_S: Final = 0.5  # a stream must have been silent so long before another S
 class Ears:
     """One caller's audio stream. Not thread-safe; used on one loop."""
 
-    def __init__(self, *, timers: Timers, payload_type: int, failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        *,
+        timers: Timers,
+        payload_type: int,
+        failed: Callable[[Exception], None],
+        codec: Codec = OPUS,
+    ) -> None:
         """`failed` is told what `hear` raised: a bug of ours, for the owner to end the call with."""
         self._timers = timers
         self._payload_type = payload_type
         self._failed = failed
-        self._decoder = OpusDecoder()
+        self._decoder = codec.decoder()
+        self._repair = Repair(self._decoder) if isinstance(self._decoder, OpusDecoder) else None
         self._buffer: JitterBuffer[RtpPacket] = JitterBuffer()
         self._timer: Timer | None = None
         self._ssrc: int | None = None
         self._heard_s = 0.0
         self._idle_timer: Timer | None = None
         self._idled = 0  # samples of silence since the last packet
-        self.timeline = MicTimeline()
+        self.timeline = MicTimeline(rtp_rate=codec.clock_rate)
         self.hear: Hear | None = None
         self.wrong = 0  # packets of another payload type
         self.undecodable = 0
@@ -47,6 +57,11 @@ class Ears:
     def buffer(self) -> JitterBuffer[RtpPacket]:
         """The receive buffer, for its counts."""
         return self._buffer
+
+    @property
+    def repaired(self) -> RepairCounts:
+        """How losses were made good."""
+        return RepairCounts() if self._repair is None else self._repair.counts
 
     def accepts(self, ssrc: int, now_s: float) -> bool:
         """Tell whether packets of `ssrc` belong to the caller's voice: one stream at a time."""
@@ -128,12 +143,17 @@ class Ears:
 
     def _pass(self, due: list[tuple[int, RtpPacket]], now_s: float) -> None:
         for sequence, packet in due:
+            missing = self.timeline.missing(sequence, packet.timestamp)
             try:
+                # Before the packet itself is decoded: what it builds on is what repair leaves in the decoder.
+                known = self._repair.fill(missing, packet.payload) if missing and self._repair else b""
                 pcm = self._decoder.decode(packet.payload)
             except CodecError:
                 # Not counted as heard: the next packet's timestamp tells the timeline how much is missing.
                 self.undecodable += 1
                 continue
-            line = self.timeline.add(sequence=sequence, timestamp=packet.timestamp, pcm=pcm, now_s=now_s)
+            line = self.timeline.add(
+                sequence=sequence, timestamp=packet.timestamp, pcm=pcm, now_s=now_s, known=known
+            )
             if line and self.hear is not None:
                 self.hear(line)

@@ -11,15 +11,13 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import pylibsrtp
 from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpPacket, RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket
 
 from rtbridge.rtc.ears import Ears
 from rtbridge.rtc.rtp import Reception, RoundTrip, build_reports, build_rtp, is_rtcp, ntp_of, parse_rtp
-
-CLOCK_RATE: Final = 48_000
 
 
 class MediaRoad:
@@ -34,14 +32,16 @@ class MediaRoad:
         clock: Callable[[], float],
         transmit: Callable[[bytes], bool],
         alive: Callable[[], None],
+        clock_rate: int = 48_000,
     ) -> None:
-        """`alive` is told of every authenticated packet."""
+        """`clock_rate` is of RTP timestamps, both ways. `alive` is told of every authenticated packet."""
         self._ears = ears
         self._ssrc = ssrc
         self._payload_type = payload_type
         self._clock = clock
         self._transmit = transmit
         self._alive = alive
+        self._clock_rate = clock_rate
         self._rx: Any = None  # pylibsrtp.Session
         self._tx: Any = None
         # RFC 3550 §5.1 wants random beginnings; the lower half, so that the first wrap is not lost on SRTP's index.
@@ -85,7 +85,7 @@ class MediaRoad:
         self._alive()
         if packet.payload_type == self._payload_type:
             if self.reception is None or self.reception.ssrc != ssrc:
-                self.reception = Reception(ssrc, CLOCK_RATE)
+                self.reception = Reception(ssrc, self._clock_rate)
             self.reception.add(packet.sequence, packet.timestamp, now_s)
         self._ears.packet(packet, now_s)
 
@@ -101,7 +101,7 @@ class MediaRoad:
                     self.round_trip.report_came(report, now_s)
 
     def send(self, payload: bytes, ticks: int, marker: bool) -> None:
-        """Send one Opus packet; `ticks` are RTP ticks since the first one (the speaker's `Send`)."""
+        """Send one packet; `ticks` are RTP ticks since the first one (the speaker's `Send`)."""
         if self._tx is None:
             return
         timestamp = (self._ticks + ticks) & 0xFFFFFFFF
@@ -135,7 +135,7 @@ class MediaRoad:
             sent_s, timestamp = self._last_sent
             sent = RtcpSenderInfo(
                 ntp_timestamp=ntp_of(now_s),
-                rtp_timestamp=(timestamp + int((now_s - sent_s) * CLOCK_RATE)) & 0xFFFFFFFF,
+                rtp_timestamp=(timestamp + int((now_s - sent_s) * self._clock_rate)) & 0xFFFFFFFF,
                 packet_count=self.sent & 0xFFFFFFFF,
                 octet_count=self._sent_octets & 0xFFFFFFFF,
             )

@@ -22,6 +22,7 @@ from rtbridge.rtc.candidates import (
     parse_candidate,
     refused,
 )
+from rtbridge.rtc.formats import Codec, codec_of
 from rtbridge.rtc.sdp import SdpLines, SectionLines
 
 AUDIO_PROFILES: Final = frozenset({"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP"})
@@ -47,7 +48,8 @@ class Offer:
     application_mid: str | None
     transport_mid: str  # whose ICE and DTLS all accepted sections share (RFC 9143 §7.2)
     direction: str  # of the audio, as the caller sees it
-    opus_payload_type: int
+    payload_type: int
+    codec: Codec
     sctp_port: int
     max_message_size: int
     ufrag: str
@@ -58,7 +60,7 @@ class Offer:
     candidates: tuple[RemoteCandidate, ...]
 
     def as_sdp(self) -> str:
-        """Return the offer for aiortc: the accepted sections, Opus only, and never `end-of-candidates`.
+        """Return the offer for aiortc: the accepted sections, with the one codec, and never `end-of-candidates`.
 
         aioice gives up at once when the signalled candidates have ended and none is left, but a caller whose
         candidates we may not use still reaches us by itself.
@@ -72,12 +74,12 @@ class Offer:
             if not section.accepted:
                 continue
             if section.kind == "audio":
-                payload_type = self.opus_payload_type
+                payload_type = self.payload_type
                 lines += [
                     f"m=audio 9 UDP/TLS/RTP/SAVPF {payload_type}",
                     f"a={self.direction}",
                     "a=rtcp-mux",
-                    f"a=rtpmap:{payload_type} opus/48000/2",
+                    f"a=rtpmap:{payload_type} {self.codec.rtpmap}",
                 ]
             else:
                 lines += [
@@ -117,7 +119,7 @@ class _Judge:
                 "no_audio", 0, "has no m=audio section; a call is one audio section and a data channel"
             )
         application = self._one("application")
-        payload_type = self._judge_audio(audio)
+        payload_type, codec = self._judge_audio(audio)
         if application is not None:
             self._judge_application(application)
         accepted = [section for section in self._lines.sections if section is audio or section is application]
@@ -135,7 +137,8 @@ class _Judge:
             application_mid=application.mid if application is not None else None,
             transport_mid=shared.mid,
             direction=audio.direction or "sendrecv",  # RFC 8866 §6.7: the default
-            opus_payload_type=payload_type,
+            payload_type=payload_type,
+            codec=codec,
             sctp_port=(application.sctp_port if application is not None else None) or 5000,
             max_message_size=application.max_message_size if application is not None else 65_536,
             ufrag=ufrag,
@@ -154,8 +157,8 @@ class _Judge:
             )
         return found[0] if found else None
 
-    def _judge_audio(self, audio: SectionLines) -> int:
-        """Return the payload type of Opus."""
+    def _judge_audio(self, audio: SectionLines) -> tuple[int, Codec]:
+        """Return the first format that we speak: the order is the caller's preference (RFC 3264 §5.1)."""
         if audio.profile not in AUDIO_PROFILES:
             raise refused(
                 "bad_profile", audio.line, f"has profile {clip(audio.profile)}, not UDP/TLS/RTP/SAVPF"
@@ -166,14 +169,13 @@ class _Judge:
             raise refused("no_rtcp_mux", audio.line, "opens an audio section without a=rtcp-mux")
         for text in audio.formats:
             payload_type = number(text, 0, 127, "the payload type", audio.line)
-            # RFC 7587 §7: always opus/48000/2. RFC 5761 §4 keeps 64-95 for RTCP; lower ones are static (RFC 3551).
-            if payload_type >= 96 and audio.codecs.get(payload_type, "").lower() == "opus/48000/2":
-                return payload_type
+            if (codec := codec_of(payload_type, audio.codecs.get(payload_type))) is not None:
+                return payload_type, codec
         names = ", ".join(dict.fromkeys(audio.codecs.values())) or "no codec by name"
         raise refused(
             "no_codec",
             audio.line,
-            f"offers {clip(names, 200)}; opus/48000/2 is wanted, payload type 96 to 127",
+            f"offers {clip(names, 200)}; opus/48000/2 is wanted, payload type 96 to 127, or PCMU, PCMA or G722",
         )
 
     def _judge_application(self, application: SectionLines) -> None:

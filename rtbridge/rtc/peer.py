@@ -119,17 +119,21 @@ class Peer:
         gate = self._gate = Gate(
             ufrag=connection.local_username, checked=functools.partial(private.has_succeeded, connection)
         )
-        ssrc = private.sending_ssrc(transceiver)
-        ears = self._ears = Ears(timers=self._loop, payload_type=offer.opus_payload_type, failed=self._failed)
+        ssrc, codec = private.sending_ssrc(transceiver), offer.codec
+        ears = self._ears = Ears(
+            timers=self._loop, payload_type=offer.payload_type, failed=self._failed, codec=codec
+        )
         media = self._media = MediaRoad(
             ears=ears,
             ssrc=ssrc,
-            payload_type=offer.opus_payload_type,
+            payload_type=offer.payload_type,
+            clock_rate=codec.clock_rate,
             clock=self._loop.time,
             transmit=functools.partial(self._transmit, connection),
             alive=self._alive,
         )
-        self._speaker = Speaker(timers=self._loop, send=media.send, failed=self._failed, phase=ssrc)
+        failed = self._failed
+        self._speaker = Speaker(timers=self._loop, send=media.send, failed=failed, phase=ssrc, codec=codec)
 
         def protocol() -> GatedProtocol:
             return GatedProtocol(

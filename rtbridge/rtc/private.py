@@ -22,6 +22,7 @@ from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtcrtpsender import RTCRtpSender
 
 from rtbridge.errors import SettingsError
+from rtbridge.rtc.rtp import RtpPacket
 
 StunProtocol = aioice.ice.StunProtocol
 Connection = aioice.ice.Connection
@@ -141,6 +142,38 @@ def replace_ice_send(ice: RTCIceTransport, send: IceSend) -> None:
     setattr(ice, "_send", send)  # noqa: B010
 
 
+def filter_received(
+    connection: Connection, filter_: Callable[[bytes, Callable[[bytes], None]], None]
+) -> None:
+    """Put `filter_(data, deliver)` behind the sockets (Connection.data_received), as an impaired network."""
+    received = connection.data_received
+
+    def data_received(data: bytes, component: int) -> None:
+        filter_(data, lambda later: received(later, component))
+
+    setattr(connection, "data_received", data_received)  # noqa: B010
+
+
+def tap_rtp(receiver: RTCRtpReceiver, tap: Callable[[RtpPacket], None]) -> None:
+    """Show `tap` every RTP packet that the receiver takes (RTCRtpReceiver._handle_rtp_packet)."""
+    handle = receiver._handle_rtp_packet
+
+    async def handle_rtp_packet(packet: Any, arrival_time_ms: int) -> None:
+        tap(
+            RtpPacket(
+                packet.payload_type,
+                bool(packet.marker),
+                packet.sequence_number,
+                packet.timestamp,
+                packet.ssrc,
+                packet.payload,
+            )
+        )
+        await handle(packet, arrival_time_ms)
+
+    setattr(receiver, "_handle_rtp_packet", handle_rtp_packet)  # noqa: B010
+
+
 def ice_sender(ice: RTCIceTransport) -> IceSend:
     """Return an ICE transport's way out (RTCIceTransport._send)."""
     return ice._send
@@ -162,6 +195,7 @@ _METHODS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (Connection, "gather_candidates", ("self",)),
     (RTCRtpSender, "send", ("self", "parameters")),
     (RTCRtpReceiver, "receive", ("self", "parameters")),
+    (RTCRtpReceiver, "_handle_rtp_packet", ("self", "packet", "arrival_time_ms")),
     (RTCSctpTransport, "_receive_data_chunk", ("self", "chunk")),
     (RTCSctpTransport, "_handle_data", ("self", "data")),
 )

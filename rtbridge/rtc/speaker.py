@@ -15,15 +15,14 @@ from typing import Final
 
 from rtbridge.core.leg import Pull
 from rtbridge.core.pcm import FRAME_BYTES, FRAME_SAMPLES, SILENT_FRAME
-from rtbridge.rtc.codec import SpeechEncoder
+from rtbridge.rtc.formats import OPUS, Codec
 from rtbridge.rtc.timers import Timer, Timers
 
 FRAME_S: Final = 0.020
-FRAME_TICKS: Final = 960  # RFC 7587 §4.1: 48 kHz, whatever is encoded
 PHASES: Final = 4
 
 Send = Callable[[bytes, int, bool], None]
-"""`send(packet, ticks, marker)`: one Opus packet, the RTP ticks since the first, and whether a gap precedes it."""
+"""`send(packet, ticks, marker)`: one packet, the RTP ticks since the first, and whether a gap precedes it."""
 
 
 @dataclass(slots=True)
@@ -40,13 +39,20 @@ class Speaker:
     """Pulls, encodes and sends while started. Everything runs in the loop's timer callbacks."""
 
     def __init__(
-        self, *, timers: Timers, send: Send, failed: Callable[[Exception], None], phase: int = 0
+        self,
+        *,
+        timers: Timers,
+        send: Send,
+        failed: Callable[[Exception], None],
+        phase: int = 0,
+        codec: Codec = OPUS,
     ) -> None:
         """`failed` is told what `pull` or `send` raised; the speaker has stopped then."""
         self._timers = timers
         self._send = send
         self._failed = failed
-        self._encoder = SpeechEncoder()
+        self._encoder = codec.encoder()
+        self._frame_ticks = codec.frame_ticks
         self._phase_s = (phase % PHASES) * FRAME_S / PHASES
         self._timer: Timer | None = None
         self._slot = 0
@@ -77,7 +83,7 @@ class Speaker:
         behind = int((self._timers.time() - self._due_s()) / FRAME_S)
         if behind > 0:
             self._slot += behind
-            self._ticks += behind * FRAME_TICKS
+            self._ticks += behind * self._frame_ticks
             self.counts.late += behind
             self.counts.skipped += behind
             self.counts.stalls += 1
@@ -89,7 +95,7 @@ class Speaker:
             self._failed(error)
             return
         self.counts.frames += 1
-        self._ticks += FRAME_TICKS
+        self._ticks += self._frame_ticks
         self._slot += 1
         if self._timer is not None:  # pull() may have ended the call
             self._schedule()

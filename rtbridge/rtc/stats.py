@@ -34,6 +34,7 @@ def leg_counts(
     if ears is not None:
         counts |= {f"mic.{name}": count for name, count in asdict(ears.timeline.counts).items()}
         counts |= {f"jitter.{name}": count for name, count in asdict(ears.buffer.counts).items()}
+        counts |= {f"repair.{name}": count for name, count in asdict(ears.repaired).items()}
         counts["mic.samples"] = ears.timeline.samples
         counts["mic.undecodable"] = ears.undecodable
         counts["mic.wrong_payload_type"] = ears.wrong

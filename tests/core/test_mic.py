@@ -73,32 +73,55 @@ def test_a_pause_of_dtx_is_silence_and_no_loss() -> None:
     assert line.timeline.counts.silence_ms == 380
 
 
-def test_a_repair_fills_the_loss_it_knows_and_silence_the_rest() -> None:
-    asked: list[int] = []
-
-    def repair(samples: int) -> bytes:
-        asked.append(samples)
-        return pcm(700, FRAME)
-
-    line = Line(MicTimeline(repair=repair))
+def test_what_is_known_of_a_loss_fills_its_end_and_silence_the_rest() -> None:
+    line = Line(MicTimeline())
     line.add(0)
-    out = values(line.add(3))
-    assert asked == [2 * FRAME]
-    assert out[:FRAME] == [700] * FRAME
-    assert out[FRAME] == 700
-    assert out[FRAME + 120 : 2 * FRAME] == [0] * (FRAME - 120)
-    assert line.timeline.counts.repaired_ms == 20
-    assert line.timeline.counts.silence_ms == 20
+    assert line.timeline.missing(3, 3 * TICKS) == 2 * FRAME
+    out = values(
+        line.timeline.add(sequence=3, timestamp=3 * TICKS, pcm=pcm(), now_s=0.06, known=pcm(700, FRAME))
+    )
+    assert out[0] == 1000
+    assert out[120:FRAME] == [0] * (FRAME - 120)
+    assert out[FRAME : 2 * FRAME] == [700] * FRAME
+    assert out[2 * FRAME :] == [1000] * FRAME  # no fade: what is known leads into it
+    counts = line.timeline.counts
+    assert (counts.repaired_ms, counts.blank_ms, counts.silence_ms) == (20, 20, 20)
 
 
-def test_a_repair_is_not_asked_about_dtx() -> None:
-    def repair(samples: int) -> bytes:
-        raise AssertionError(samples)
+def test_more_than_is_missing_of_what_is_known_is_left_out_at_its_beginning() -> None:
+    line = Line(MicTimeline())
+    line.add(0)
+    line.timeline.idle(FRAME, 0.02)
+    known = pcm(600, FRAME) + pcm(700, FRAME)
+    out = values(line.timeline.add(sequence=3, timestamp=3 * TICKS, pcm=pcm(), now_s=0.06, known=known))
+    assert out == [700] * FRAME + [1000] * FRAME
+    assert line.timeline.samples == 4 * FRAME
 
-    line = Line(MicTimeline(repair=repair))
+
+def test_only_lost_sequence_numbers_are_missing() -> None:
+    line = Line(MicTimeline())
+    assert line.timeline.missing(5, 5 * TICKS) == 0
+    line.add(0)
+    assert line.timeline.missing(1, TICKS) == 0
+    assert line.timeline.missing(1, 30 * TICKS) == 0  # DTX
+    assert line.timeline.missing(0xFFFF, 0xFFFFFFFF) == 0
+    assert line.timeline.missing(4, 0xFFFFFFF0) == 0  # a newer packet with an older clock
+    assert line.timeline.missing(500, 500 * TICKS) == 100 * FRAME
+
+
+def test_silence_of_dtx_is_no_blank() -> None:
+    line = Line(MicTimeline())
     line.add(0)
     line.timeline.add(sequence=1, timestamp=3 * TICKS, pcm=pcm(), now_s=0.06)
     assert line.timeline.samples == 4 * FRAME
+    assert (line.timeline.counts.blank_ms, line.timeline.counts.silence_ms) == (0, 40)
+
+
+def test_an_rtp_clock_of_8_khz_counts_the_same_time() -> None:
+    timeline = MicTimeline(rtp_rate=8000)
+    out = [timeline.add(sequence=n, timestamp=n * 160, pcm=pcm(), now_s=n * 0.02) for n in (0, 1, 2, 4)]
+    assert [len(values(piece)) for piece in out] == [FRAME, FRAME, FRAME, 2 * FRAME]
+    assert timeline.missing(8, 8 * 160) == 3 * FRAME
 
 
 def test_late_and_duplicate_packets_add_nothing() -> None:

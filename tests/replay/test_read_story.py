@@ -217,8 +217,24 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
             '"response.output_audio.delt:5"; did you mean `response.output_audio.delta`?',
         ),
         ("[budget]", '[[fault]]\nafter = "connect"\n[budget]', "29: a fault has `do`"),
-        ('codec = "opus"', 'codec = "pcmu"', '6: codec "pcmu" is not yet supported; write codec = "opus"'),
-        ('codec = "opus"', "net = {loss = 0.02}", "6: `net` in [media] is not yet supported; take it out"),
+        ('codec = "opus"', 'codec = "pcmx"', '6: no codec "pcmx"; did you mean `pcmu`?'),
+        (
+            'codec = "opus"',
+            "net = {loss = 2}",
+            "6: `loss` must lie between 0 and 0.5, not 2: it is a share, 0.02 is 2 %",
+        ),
+        (
+            'codec = "opus"',
+            "net = {loss = 0.02, burst = 0.5}",
+            "6: `burst` must lie between 1 and 10, not 0.5: it is how many packets in a row are lost, in the mean",
+        ),
+        ('codec = "opus"', "net = {jitter_ms = 300}", "6: `jitter_ms` must lie between 0 and 200, not 300"),
+        (
+            'codec = "opus"',
+            "net = {reorder = 0.6}",
+            "6: `reorder` must lie between 0 and 0.5, not 0.6: it is a share, 0.01 is 1 %",
+        ),
+        ('codec = "opus"', "net = {sead = 7}", "6: unknown key `sead` in `net`; did you mean `seed`?"),
         (
             '{name = "other"}',
             '{nmae = "other"}',
@@ -252,8 +268,8 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
         ),
         (
             "underruns = 0",
-            "delivered_pct = 99.5",
-            "31: `delivered_pct` in [budget] is not yet supported; take it out",
+            "delivered_pct = 100.5",
+            "31: `delivered_pct` is a share of the caller's audio: at most 100",
         ),
         (
             "bridge_added_p95_ms = 60",

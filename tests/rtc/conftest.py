@@ -177,6 +177,7 @@ async def connected(
             await caller.accept(await peer.answer(rewrite_offer(await caller.offer())))
             await caller.opened()
             await call.until(lambda: call.saw(LegUp))
+            caller.impair()
             yield call
         finally:
             await caller.close()

@@ -61,6 +61,41 @@ def test_two_gaps_are_given_up_one_after_the_other() -> None:
     assert feed.buffer.counts.given_up == 2
 
 
+def test_on_a_network_that_loses_but_never_reorders_the_wait_becomes_short() -> None:
+    feed = Feed()
+    feed.push(0)
+    waits = []
+    for n in range(30):
+        feed.push(2 * n + 2, float(n))
+        waits.append(feed.buffer.hold_s)
+        assert feed.poll(n + waits[-1]) == [2 * n + 2]
+    assert waits[0] == 0.04
+    assert waits == sorted(waits, reverse=True)
+    assert waits[-1] == 0.01
+
+
+def test_what_comes_late_makes_it_patient_again() -> None:
+    feed = Feed()
+    feed.push(0)
+    for n in range(30):
+        feed.push(2 * n + 2, float(n))
+        feed.poll(n + 0.5)
+    assert feed.buffer.hold_s == 0.01
+    assert feed.push(59, 29.6) == []
+    assert feed.buffer.hold_s == 0.04
+
+
+def test_reordering_that_was_seen_is_waited_for_half_as_long_again() -> None:
+    feed = Feed()
+    feed.push(0)
+    for n in range(30):
+        feed.push(2 * n + 2, float(n))
+        feed.poll(n + 0.5)
+    feed.push(62, 100.0)
+    assert feed.push(61, 100.009) == [61, 62]
+    assert abs(feed.buffer.hold_s - 0.0135) < 1e-6
+
+
 def test_an_arrival_gives_an_old_gap_up_without_a_timer() -> None:
     feed = Feed()
     feed.push(1, 0.0)

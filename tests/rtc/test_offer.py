@@ -33,7 +33,7 @@ def refusal(sdp: str) -> BadOffer:
 def test_a_browsers_offer_is_understood(chrome_offer: str) -> None:
     offer = parse_offer(chrome_offer)
     assert (offer.audio_mid, offer.application_mid, offer.transport_mid) == ("0", "1", "0")
-    assert offer.opus_payload_type == 111
+    assert offer.payload_type == 111
     assert offer.direction == "sendrecv"
     assert (offer.ufrag, offer.pwd) == ("4ZcD", "2/1muCWoOi3uLifh0NuRHlxU")
     assert (offer.setup, offer.ice_lite) == ("actpass", False)
@@ -92,6 +92,26 @@ def test_video_is_left_for_the_answer_to_reject(chrome_offer: str) -> None:
     assert "video" not in offer.as_sdp()
 
 
+def test_the_first_format_that_we_speak_is_the_calls_codec(chrome_offer: str) -> None:
+    def codec(formats: str) -> tuple[str, int]:
+        offer = parse_offer(chrome_offer.replace("SAVPF 111 63 9 0 8 13", f"SAVPF {formats}"))
+        assert f"m=audio 9 UDP/TLS/RTP/SAVPF {offer.payload_type}\r\n" in offer.as_sdp()
+        assert f"a=rtpmap:{offer.payload_type} {offer.codec.rtpmap}\r\n" in offer.as_sdp()
+        return offer.codec.name, offer.payload_type
+
+    assert codec("111 63 9 0 8 13") == ("opus", 111)
+    assert codec("63 9 0 8 111 13") == ("g722", 9)
+    assert codec("13 0 111") == ("pcmu", 0)
+    assert codec("8 0") == ("pcma", 8)
+
+
+def test_static_formats_need_no_rtpmap(chrome_offer: str) -> None:
+    bare = chrome_offer.replace("a=rtpmap:0 PCMU/8000\r\n", "").replace(
+        "SAVPF 111 63 9 0", "SAVPF 0 111 63 9"
+    )
+    assert parse_offer(bare).codec.name == "pcmu"
+
+
 def test_an_ice_lite_caller_is_told_apart(chrome_offer: str) -> None:
     offer = parse_offer(chrome_offer.replace("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n"))
     assert offer.ice_lite
@@ -132,8 +152,8 @@ def test_candidates_are_kept_as_the_policy_says(chrome_offer: str) -> None:
         ("a=sctp-port:5000\r\n", "", "bad_application", "a=sctp-port"),
         ("a=sctp-port:5000", "a=sctp-port:0", "bad_number", "a=sctp-port"),
         ("a=max-message-size:262144", "a=max-message-size:-1", "bad_number", "max-message-size"),
-        ("a=rtpmap:111 opus/48000/2", "a=rtpmap:111 opus/48000", "no_codec", "PCMU/8000"),
-        ("a=rtpmap:111 opus/48000/2\r\n", "", "no_codec", "opus/48000/2 is wanted"),
+        ("SAVPF 111 63 9 0 8 13", "SAVPF 63 13", "no_codec", "offers opus/48000/2, red/48000/2"),
+        ("SAVPF 111 63 9 0 8 13", "SAVPF 63 13", "no_codec", "or PCMU, PCMA or G722"),
         ("a=rtpmap:111 opus/48000/2", "a=rtpmap:111", "bad_codec", "a=rtpmap"),
         ("a=rtpmap:9 G722", "a=rtpmap:111 G722", "bad_codec", "second time"),
         ("a=rtpmap:9 G722", "a=rtpmap:300 G722", "bad_number", "payload type"),
@@ -264,7 +284,9 @@ def test_a_thousand_mutants_are_refused_or_rewritten_into_valid_offers(chrome_of
         except BadOffer:
             refused += 1
         else:
-            assert parse_offer(offer.as_sdp(), CandidatePolicy(private=True)).opus_payload_type == 111
+            assert (
+                parse_offer(offer.as_sdp(), CandidatePolicy(private=True)).payload_type == offer.payload_type
+            )
             SessionDescription.parse(offer.as_sdp())
         took.append(time.process_time() - begin)
     assert 300 < refused < 950

@@ -200,7 +200,7 @@ async def test_the_sample_count_is_rtp_time_at_every_impairment(connect: Connect
         expected = reception.received + reception.lost  # every sequence number up to the highest
         waiting = 3  # behind a gap, at most 40 ms
         assert stats["mic.samples"] / FRAME_SAMPLES == pytest.approx(expected, abs=1 + waiting)
-        assert call.caller.impairment.lost + call.caller.impairment.reordered > 0
+        assert call.caller.uplink.network.lost + call.caller.uplink.network.reordered > 0
         if profile.loss == 0:
             assert stats["mic.silence_ms"] <= 60
         assert stats["mic.anchored"] == 1

@@ -8,7 +8,9 @@ import pytest
 
 from rtbridge.core.pcm import FRAME_SAMPLES, SILENT_FRAME
 from rtbridge.rtc.codec import OpusDecoder
-from rtbridge.rtc.speaker import FRAME_TICKS, Speaker
+from rtbridge.rtc.speaker import Speaker
+
+FRAME_TICKS = 960  # RFC 7587 §4.1: the RTP clock of Opus is 48 kHz, whatever is encoded
 
 
 class Wire:
