@@ -196,3 +196,11 @@ def on_purpose(group: BaseExceptionGroup[Any]) -> RtbridgeError | None:
             return None
         group = inner
     return None
+
+
+def first_of(group: BaseExceptionGroup[Any]) -> BaseException:
+    """Return the first exception in a group that is no group itself."""
+    leaf: BaseException = group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf

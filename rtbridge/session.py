@@ -26,7 +26,7 @@ from rtbridge.core.dialect import MAX_MESSAGE_BYTES
 from rtbridge.core.leg import CallerLeg, LegGone, LegMessage, LegResumed, LegSuspended, LegUp
 from rtbridge.core.plan import Settle
 from rtbridge.core.server_events import handle_upstream
-from rtbridge.errors import RtbridgeError
+from rtbridge.errors import RtbridgeError, first_of
 from rtbridge.settings import Settings
 from rtbridge.upstream.model import BridgeModel, BridgeSession
 from rtbridge.upstream.port import Upstream
@@ -176,7 +176,7 @@ class Session:
                 tasks.create_task(self._settle_tools(), name="approvals")
                 tasks.create_task(self._await_hangup(), name="hangup")
         except* (_Ended, RtbridgeError) as end:
-            reason = str(_first(end))
+            reason = str(first_of(end))
         return reason
 
     # -- tasks --------------------------------------------------------------------------------------------
@@ -342,11 +342,3 @@ class Session:
                 await close()
         except TimeoutError:
             self._write(journal.UpstreamErred("close_timeout", "a leg did not close in 5 s", benign=False))
-
-
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    """Return the first leaf of an exception group."""
-    leaf: BaseException = group
-    while isinstance(leaf, BaseExceptionGroup):
-        leaf = leaf.exceptions[0]
-    return leaf

@@ -15,7 +15,7 @@ from typing import Final
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import journal
 from rtbridge.engine.parts import EngineParts
-from rtbridge.errors import ReplayError
+from rtbridge.errors import ReplayError, first_of
 from rtbridge.replay.caller import ReplayCaller
 from rtbridge.replay.clock import run_virtual
 from rtbridge.replay.result import Logged, RunResult
@@ -98,7 +98,7 @@ def play(story: Story, *, scenario: Scenario, parts: EngineParts, settings: Sett
             return asyncio.run(_play(story, scenario, parts, settings))
         return run_virtual(lambda: _play(story, scenario, parts, settings), limit_s=LIMIT_S)
     except BaseExceptionGroup as group:
-        first = _first(group)
+        first = first_of(group)
         if not isinstance(first, Exception):
             raise first from group
         raise ReplayError(f"the call broke: {type(first).__name__}: {first}") from first
@@ -150,10 +150,3 @@ async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: 
         mismatches=tuple(answers.cassette.mismatches) if answers.cassette else (),
         uncompared=answers.cassette.uncompared if answers.cassette else 0,
     )
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    leaf: BaseException = group
-    while isinstance(leaf, BaseExceptionGroup):
-        leaf = leaf.exceptions[0]
-    return leaf

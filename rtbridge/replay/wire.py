@@ -76,8 +76,8 @@ class _WireCall:
         wire = self.wire
         return WireRun(
             codec="" if wire.codec is None else wire.codec.name,
-            uplink=wire.uplink and wire.uplink.network,
-            downlink=wire.downlink and wire.downlink.network,
+            uplink=None if wire.uplink is None else wire.uplink.network,
+            downlink=None if wire.downlink is None else wire.downlink.network,
         )
 
     def _listen(self, chunk: bytes) -> None:

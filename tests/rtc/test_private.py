@@ -5,13 +5,17 @@ test_peer*.py use all of them in live calls; here is what would not show there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import aioice
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcrtpsender import RTCRtpSender
+from aiortc.rtp import RtpPacket as StockRtpPacket
 
 from rtbridge.errors import SettingsError
 from rtbridge.rtc import private
+from rtbridge.rtc.rtp import RtpPacket
 
 
 async def test_the_installed_versions_have_every_name() -> None:
@@ -57,3 +61,27 @@ async def test_a_transport_that_never_started_is_settled() -> None:
     _, _, ice = private.peer_parts(pc)
     await private.settled(ice)
     await pc.close()
+
+
+async def test_a_tapped_receiver_shows_each_rtp_packet_and_goes_on() -> None:
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    receiver = pc.addTransceiver("audio").receiver
+    seen: list[object] = []
+    private.tap_rtp(receiver, seen.append)
+    packet = StockRtpPacket(payload_type=9, marker=1, sequence_number=7, timestamp=160, ssrc=3, payload=b"x")
+    await receiver._handle_rtp_packet(packet, arrival_time_ms=0)
+    assert seen == [RtpPacket(9, True, 7, 160, 3, b"x")]
+    await pc.close()
+
+
+async def test_a_filter_decides_what_of_the_datagrams_is_received() -> None:
+    connection = private.Connection(ice_controlling=False)
+
+    def only_short(data: bytes, deliver: Callable[[bytes], None]) -> None:
+        if len(data) < 3:
+            deliver(data)
+
+    private.filter_received(connection, only_short)
+    connection.data_received(b"ab", 1)
+    connection.data_received(b"abc", 1)
+    assert private.waiting_datagrams(connection) == 1
