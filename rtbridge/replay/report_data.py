@@ -17,7 +17,7 @@ from rtbridge.replay.metrics import metrics
 from rtbridge.replay.report import Report
 from rtbridge.replay.report_sound import PEAK_MS, peaks_of
 
-PARTS: Final = ("endpoint_ms", "request_ms", "model_ms", "playout_ms")
+PARTS: Final = ("endpoint_ms", "request_ms", "model_ms", "playout_ms", "lead_ms")
 _AT = re.compile(r"\bat (\d+\.\d\d) s\b")
 # How the sentences of checks.py turn from what was expected to what was found.
 _INSTEAD = re.compile(

@@ -5,6 +5,7 @@ export const PARTS = [
   ["request_ms", "request", "asking the model"],
   ["model_ms", "model", "the model's first sound"],
   ["playout_ms", "playout", "starting to play"],
+  ["lead_ms", "lead", "the silence the voice begins with"],
 ];
 
 /** The longest time that has to fit, in ms, and marks at round times over it. */
