@@ -94,7 +94,7 @@ def item_heard(
 
 
 def turn_ended(at_ms: int, *, item: str = "item_1", agent: str = "greeter", respond_ms: int = 600) -> Logged:
-    parts = {"endpoint_ms": respond_ms - 20, "request_ms": 0, "model_ms": 0, "playout_ms": 20}
+    parts = {"endpoint_ms": respond_ms - 20, "request_ms": 0, "model_ms": 0, "playout_ms": 20, "lead_ms": 0}
     return logged(at_ms, "turn.ended", item_id=item, agent=agent, respond_ms=respond_ms, **parts)
 
 

@@ -164,7 +164,7 @@ def test_a_row_of_the_waterfall_has_the_recordings_figure_and_the_journals_parts
         "respond_ms": 600.0,
         "limit_ms": 900,
         "stop_ms": None,
-        "parts": {"endpoint_ms": 580, "request_ms": 0, "model_ms": 0, "playout_ms": 20},
+        "parts": {"endpoint_ms": 580, "request_ms": 0, "model_ms": 0, "playout_ms": 20, "lead_ms": 0},
     }
 
 
