@@ -1,4 +1,4 @@
-"""The command line: `rtbridge serve | engine | replay | approvals | scenarios | mcp | bench | doctor`.
+"""The command line: `rtbridge serve | engine | replay | talk | approvals | scenarios | mcp | bench | doctor`.
 
 Here the settings are read, and an error on purpose becomes one clear line and exit
 code 2. Each command imports what it needs when it is called, so that `rtbridge --help` is quick and a bridge with
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rtbridge import logs, remote
 from rtbridge.errors import RtbridgeError, SettingsError, on_purpose
 from rtbridge.replay.arguments import add_arguments as replay_arguments
+from rtbridge.replay.arguments import add_talk_arguments as talk_arguments
 from rtbridge.settings import Settings, env_sample, load_settings
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     replay_arguments(replay)
     add_log(replay)
 
+    talk = add("talk", _talk, "Make one call from a file or a microphone; its transcript as it happens.")
+    talk_arguments(talk)
+    add_log(talk)
+
     scenarios = add("scenarios", _scenarios, "List and check all scenarios and draw their graphs.")
     scenarios.add_argument("--scenarios", type=Path, help="folder of scenario folders")
     writing = scenarios.add_subparsers(metavar="WHAT")
@@ -118,6 +123,14 @@ def _parser() -> argparse.ArgumentParser:
     media.add_argument("--seconds", type=float, default=20.0, help="seconds measured a run (20)")
     media.add_argument("--repeat", type=int, default=5, help="runs of each bridge; medians are taken (5)")
     media.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    engine_ = benches.add_parser(
+        "engine", help="Callers of the offline engine on one core: how soon answered."
+    )
+    engine_.set_defaults(command=_bench_engine)
+    engine_.add_argument("--calls", type=int, default=10, help="calls at once (10)")
+    engine_.add_argument("--seconds", type=float, default=40.0, help="seconds in which turns begin (40)")
+    engine_.add_argument("--silence-ms", type=int, default=500, help="silence that ends a turn (500)")
+    engine_.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
     remote.add_commands(add)
     doctor = add("doctor", _doctor, "Tell what is installed, what is missing, and what `serve` would use.")
@@ -167,6 +180,12 @@ def _replay(args: argparse.Namespace) -> int:
     return cli.run(args, _settings(args))
 
 
+def _talk(args: argparse.Namespace) -> int:
+    from rtbridge.replay import talk
+
+    return talk.run(args, _settings(args))
+
+
 def _scenarios(args: argparse.Namespace) -> int:
     from rtbridge.agents.listing import list_scenarios
     from rtbridge.agents.scenario import default_root
@@ -205,6 +224,12 @@ def _bench_media(args: argparse.Namespace) -> int:
     from rtbridge.bench import media
 
     return media.run(args)
+
+
+def _bench_engine(args: argparse.Namespace) -> int:
+    from rtbridge.bench import engine
+
+    return engine.run(args)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -74,6 +74,9 @@ BENCHES: Final = {
     "bench_media": Bench(
         ("-m", "rtbridge", "bench", "media", "--calls", "8", "--seconds", "20", "--json"), media_bars
     ),
+    "bench_engine": Bench(
+        ("-m", "rtbridge", "bench", "engine", "--calls", "10", "--json"), lambda figures: figures["bars"]
+    ),
 }
 
 

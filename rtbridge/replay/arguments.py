@@ -1,4 +1,4 @@
-"""What `rtbridge replay` takes on its command line. Nothing heavy is imported here: all help comes this way."""
+"""What `rtbridge replay` and `rtbridge talk` take. Nothing heavy is imported here: all help comes this way."""
 
 from __future__ import annotations
 
@@ -33,6 +33,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--update", action="store_true", help="write the stories' golden journals anew")
     parser.add_argument("--jobs-summary", action="store_true", help="end with one table of all stories")
+
+
+def add_talk_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `rtbridge talk` takes."""
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="audio; - reads raw 16-bit mono PCM from stdin"
+    )
+    parser.add_argument(
+        "--url", help="a running bridge, like http://127.0.0.1:8080; none: all in this process"
+    )
+    parser.add_argument("--scenario", help="whom to call")
+    parser.add_argument("--agent", help="who shall answer")
+    parser.add_argument(
+        "--scenarios", type=Path, metavar="DIR", help="folder of scenario folders; without --url"
+    )
+    parser.add_argument("--out", type=Path, metavar="WAV", default=Path("answer.wav"), help="what was heard")
+    parser.add_argument("--rate", type=int, default=24_000, help="samples a second of stdin (24000)")
+    parser.add_argument("--now", action="store_true", help="speak at once, greeting or not")
 
 
 def problems_of(args: argparse.Namespace) -> list[str]:

@@ -9,19 +9,43 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from rtbridge.core import pcm
 from rtbridge.core.leg import Hear, LegEvent, LegGone, LegMessage, LegUp, Pull
 from rtbridge.errors import Closed
-from rtbridge.replay.script import Script
 
 FRAME_S = pcm.FRAME_MS / 1000
+
+
+class Driven(Protocol):
+    """Whoever speaks and listens, 20 ms by 20 ms: the script of a story, or a talker."""
+
+    outbox: list[str]
+    reason: str | None
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether the call is over."""
+        ...
+
+    def tick(self, heard: bytes) -> bytes:
+        """Take the 20 ms that are heard now and return what is said in the same 20 ms."""
+        ...
+
+    def message(self, text: str) -> None:
+        """Take a message of the data channel."""
+        ...
+
+    def ended_by_peer(self, reason: str) -> None:
+        """The other side has ended the call."""
+        ...
 
 
 class ReplayCaller:
     """`core.leg.CallerLeg`. `run()` is the caller's own task; it ends when the script or the call does."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Driven) -> None:
         self._script = script
         self._pull: Pull | None = None
         self._hear: Hear | None = None

@@ -36,7 +36,7 @@ class Sound:
         return pcm.ms_of_samples(pcm.samples_of(self.pcm))
 
 
-def read_sound(file: Path, label: str) -> Sound:
+def read_sound(file: Path, label: str, *, max_s: int = MAX_S) -> Sound:
     """Read any audio file that FFmpeg knows. Raises BadSound for what is none, is empty or is too long."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=pcm.RATE)
     parts: list[bytes] = []
@@ -47,8 +47,8 @@ def read_sound(file: Path, label: str) -> Sound:
                 for out in resampler.resample(frame):
                     parts.append(_samples(out))
                     samples += out.samples
-                if samples > MAX_S * pcm.RATE:
-                    raise BadSound(f"longer than {MAX_S} s; cut it into turns")
+                if samples > max_s * pcm.RATE:
+                    raise BadSound(f"longer than {max_s} s; cut it into turns")
             parts.extend(_samples(out) for out in resampler.resample(None))
     except (av.error.FFmpegError, IndexError) as error:
         raise BadSound("not an audio file that can be decoded; a 16-bit WAV always can") from error
