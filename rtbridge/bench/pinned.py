@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rtbridge.__main__ import main
-
 if __name__ == "__main__":
     if hasattr(os, "sched_setaffinity"):  # Linux; elsewhere the bench says that nothing was pinned
         os.sched_setaffinity(0, {int(sys.argv[1])})
-    sys.exit(main(sys.argv[2:]))
+    os.execv(sys.executable, [sys.executable, "-m", "rtbridge", *sys.argv[2:]])
