@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         le=10_000,
         description="Ended calls whose transcripts stay in memory; 0 keeps none.",
     )
+    record_dir: Path | None = Field(
+        default=None, description="Folder to record every call into, announced to callers; off when empty."
+    )
     offers_per_s: float = Field(default=0.0, ge=0, description="Offers a second a caller key; 0 is no limit.")
     offers_per_s_per_address: float = Field(
         default=0.0, ge=0, description="Offers a second an IP address; 0 is no limit."

@@ -11,6 +11,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -18,9 +19,11 @@ import structlog
 
 from rtbridge.agents.effect_book import book_at
 from rtbridge.agents.scenario import Scenario
+from rtbridge.core import journal
 from rtbridge.core.leg import CallerLeg
 from rtbridge.errors import NotFound, TooManyRequests, Unavailable
 from rtbridge.history import CallRecord, History, bounded
+from rtbridge.recording import Recording
 from rtbridge.session import Record, Session
 from rtbridge.settings import Settings
 from rtbridge.upstream.port import Upstream
@@ -28,6 +31,11 @@ from rtbridge.upstream.text import TextModels
 
 RETRY_AFTER_S = 5.0
 _log = structlog.get_logger("rtbridge.switchboard")
+
+
+def _both(recording: Recording, record: Record, call_id: str, at_ms: int, entry: journal.Entry) -> None:
+    recording.entry(at_ms, entry)
+    record(call_id, at_ms, entry)
 
 
 def random_id(prefix: str) -> str:
@@ -63,6 +71,7 @@ class _Running:
     leg: CallerLeg
     scenario: str
     principal: str
+    recording: Recording | None
 
     def recorded(self, call_id: str, ended: str | None = None) -> CallRecord:
         """Return what is known of the call now."""
@@ -181,21 +190,28 @@ class Switchboard:
         `wish` is the session that the caller's side asked for with its offer (shape of event session.update).
         """
         call_id = random_id("rtc")
+        recording = self._recorded(call_id, reservation, wish)
+        record, upstream = self._record, self._dial()
+        if recording is not None:
+            record = partial(_both, recording, record)
+            upstream = recording.upstream(upstream)
         session = Session(
             call_id=call_id,
             scenario=reservation.scenario,
             agent=reservation.agent,
-            leg=leg,
-            upstream=self._dial(),
+            leg=leg if recording is None else recording.leg(leg),
+            upstream=upstream,
             settings=self._settings,
-            record=self._record,
+            record=record,
             new_id=random_id,
             text_model=self._text_model,
             wish=wish,
             effects=self._effects,
         )
+        if recording is not None:
+            recording.announce = partial(session.call.note, journal.Recording())
         reservation.take()
-        running = _Running(session, leg, reservation.scenario.id, reservation.principal)
+        running = _Running(session, leg, reservation.scenario.id, reservation.principal, recording)
         self._running[call_id] = running
         self._empty.clear()
         self._group.create_task(self._carry(call_id, running), name=call_id)
@@ -249,6 +265,21 @@ class Switchboard:
             if not self._running:
                 self._empty.set()
             self._history.add(running.recorded(call_id, reason))
+        if running.recording is not None:
+            await asyncio.to_thread(running.recording.finish)
+
+    def _recorded(self, call_id: str, reservation: Reservation, wish: Mapping[str, Any]) -> Recording | None:
+        """Begin to record a call, if the settings ask for it."""
+        if self._settings.record_dir is None:
+            return None
+        about = {
+            "call_id": call_id,
+            "scenario": reservation.scenario.id,
+            "agent": reservation.agent,
+            "model": self._settings.model,
+            "wish": dict(wish),
+        }
+        return Recording(self._settings.record_dir / call_id, self._settings, about)
 
     def _release(self, principal: str) -> None:
         self._places[principal] -= 1

@@ -38,7 +38,7 @@ from rtbridge.settings import Settings
 from rtbridge.switchboard import Switchboard
 from rtbridge.upstream.port import Capabilities
 from scripted_engine import WORD_SAMPLES, last_text, scripted
-from session_rig import scenario_in
+from session_rig import AGENTS, scenario_in
 
 SDP = {"Content-Type": "application/sdp"}
 CALLS = "/v1/realtime/calls"
@@ -163,6 +163,7 @@ class LiveBridge:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.folder = folder
+        self.agents = AGENTS
         self.port = 0
         self.journal: list[tuple[str, int, journal.Entry]] = []
         self.upstreams: list[SeenUpstream] = []
@@ -192,7 +193,7 @@ class LiveBridge:
     async def up(self) -> AsyncIterator[LiveBridge]:
         board = Switchboard(
             settings=self.settings,
-            scenarios={"desks": scenario_in(self.folder)},
+            scenarios={"desks": scenario_in(self.folder, self.agents)},
             dial=self.dial,
             record=lambda *entry: self.journal.append(entry),
         )

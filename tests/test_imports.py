@@ -24,7 +24,8 @@ MAY: dict[str, set[str]] = {
     "agents": {"core"} | SHELL,
     "session": {"rtc", "upstream", "agents", "core"} | SHELL,
     "history": set(),
-    "switchboard": {"history", "session", "rtc", "upstream", "agents", "core"} | SHELL,
+    "recording": {"upstream", "core"} | SHELL,
+    "switchboard": {"history", "recording", "session", "rtc", "upstream", "agents", "core"} | SHELL,
     "server": {"history", "switchboard", "session", "rtc", "upstream", "agents", "core"} | SHELL,
     # A replay and a bench start what __main__ starts: the engine, and a bridge's parts.
     "replay": {"switchboard", "session", "rtc", "upstream", "agents", "core", "engine"} | SHELL,

@@ -44,6 +44,15 @@ class CallClosed(Entry):
 
 
 @dataclass(frozen=True, slots=True)
+class Recording(Entry):
+    """The call is being recorded: told before anything is said."""
+
+    event = "recording"
+    to_caller = True
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class MediaSuspended(Entry):
     """Nothing has come from the caller for a while; the call waits."""
 

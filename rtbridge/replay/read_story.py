@@ -15,6 +15,8 @@ from typing import Final
 from rtbridge.engine.faults import EVENTS, MAX_FAULTS, BadFault, Fault, read_fault
 from rtbridge.replay.caller_voice import CallerVoice
 from rtbridge.replay.read_media import read_media
+from rtbridge.replay.script import MAX_CALL_MS
+from rtbridge.replay.sessions import is_session, load_session
 from rtbridge.replay.sound import BadSound, Sound, read_sound
 from rtbridge.replay.story import (
     DEFAULT_DELAY_MS,
@@ -46,6 +48,8 @@ def load_story(file: Path, graphs: Graphs | None = None, voice: CallerVoice | No
 
     Raises StoryError with one `file:line: problem` a line.
     """
+    if is_session(file):
+        return load_session(file, graphs)
     table = read_toml(file, "a story")
     story = _Reader(file, table, graphs, voice or CallerVoice()).story()
     table.problems.raise_if_any()
@@ -112,6 +116,7 @@ class _Reader:
             faults=_faults(table),
             upstream=upstream,
             media=media,
+            stays_ms=table.ms("stays_ms", at_most=MAX_CALL_MS) or 0,
         )
         table.finish()
         return story

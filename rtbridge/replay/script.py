@@ -227,6 +227,8 @@ class Script:
         self._state = _State.WAITING if self._next < len(self._turns) else _State.LISTENING
 
     def _await_end(self) -> None:
+        if self.now_ms < self.story.stays_ms:
+            return
         if (self._fell_silent(TAIL_MS) and self._silent_ms() >= TAIL_MS) or self._silent_ms() >= PATIENCE_MS:
             self._end("the caller hung up")
 

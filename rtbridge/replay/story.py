@@ -177,3 +177,4 @@ class Story:
     faults: tuple[Fault, ...] = ()  # of the upstream; virtual road only
     upstream: UpstreamChoice = UpstreamChoice()
     media: Media = Media()  # wire only
+    stays_ms: int = 0  # the caller stays on the line at least so long

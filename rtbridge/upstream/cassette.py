@@ -154,10 +154,8 @@ class CassetteUpstream:
                 self._past += 1
                 continue
             until_s = self._expected_s(out) + PATIENCE_S
-            if self._time() >= until_s:
+            if self._time() >= until_s or not await self._change(until_s):
                 self._give_up(out)
-                continue
-            await self._change(until_s)
 
     async def _until_due(self, frame: _In) -> None:
         if frame.row.event["type"] in BY_AUDIO:
@@ -166,16 +164,18 @@ class CassetteUpstream:
             return
         due_s = self._when(frame.cause) + frame.gap_s
         while self._time() < due_s and not self._closed:
-            await self._change(due_s)
+            if not await self._change(due_s):
+                return  # a timer may come a fraction of a nanosecond before its time
 
-    async def _change(self, until_s: float | None) -> None:
-        """Wait until something is sent or closed, at most until `until_s` on the loop's clock."""
+    async def _change(self, until_s: float | None) -> bool:
+        """Wait until something is sent or closed, and say so; False when `until_s` on the loop's clock came first."""
         self._more.clear()
         try:
             async with asyncio.timeout_at(until_s):
                 await self._more.wait()
         except TimeoutError:
-            return
+            return False
+        return True
 
     def _when(self, cause: _Out | _In | None) -> float:
         if cause is None:
@@ -192,6 +192,8 @@ class CassetteUpstream:
         return self._when(before) + out.row.t - before.row.t
 
     def _give_up(self, out: _Out) -> None:
+        if out.sent_s is not None:  # in the very moment in which its time was over
+            return
         self._waiting[label(out.row.event)].remove(out)
         out.sent_s = self._time()
         self._tell(
