@@ -87,10 +87,18 @@ def replayed(home: Path, folder: Path, agents: str = AGENTS) -> RunResult:
     return play(told, scenario=scenario_in(folder, agents), parts=parts, settings=Settings())
 
 
-def gist(result: RunResult) -> object:
+Gist = tuple[list[tuple[str, str]], tuple[str, ...], list[tuple[str, str]], list[str]]
+
+
+def gist(result: RunResult) -> Gist:
     seen = look(result)
     said = [(item.agent, item.text) for item in seen.items]
-    return said, seen.handoffs, [tool[1:] for tool in seen.tools], [text for _, text in seen.caller_said]
+    return (
+        said,
+        seen.handoffs,
+        [(name, arguments) for _, name, arguments in seen.tools],
+        [text for _, text in seen.caller_said],
+    )
 
 
 @pytest.mark.wire
@@ -109,7 +117,7 @@ def test_a_recorded_call_replays_offline_with_the_same_transcript_handoffs_and_t
     assert failures(again) == []
     assert again.mismatches == ()
     assert gist(again) == gist(result)
-    said, handoffs, tools, caller = gist(again)  # type: ignore[misc]
+    said, handoffs, tools, caller = gist(again)
     assert handoffs == ("billing",)
     assert [name for name, _ in tools] == ["look_up"]
     assert caller == ["hello there", "billing please", "one more thing"]
