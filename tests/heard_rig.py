@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import json
 from collections import deque
@@ -112,18 +113,27 @@ class PacedWire(MemoryWire):
     def __init__(self, inner: MemoryWire, *, speedup: float, think_ms: int, lag_ms: int) -> None:
         super().__init__(inner._inbound, inner._outbound)
         self.speedup, self.think_ms, self.lag_ms = speedup, think_ms, lag_ms
+        self.hurry = asyncio.Event()
         self._under_way: deque[str] = deque()
 
     async def send(self, frame: str) -> None:
         event = json.loads(frame)
         if event["type"] == "response.output_audio.delta":
             made = pcm.ms_of_samples(pcm.samples_of(base64.b64decode(event["delta"])))
-            await asyncio.sleep(made / 1000 / self.speedup)
+            await self._take(made / 1000 / self.speedup)
         elif event["type"] == "response.output_item.added":
-            await asyncio.sleep(self.think_ms / 1000)
+            await self._take(self.think_ms / 1000)
+        elif event["type"] == "response.done":
+            self.hurry.clear()
         if self._outbound._closed:
             raise Closed("the wire is closed")
         self.bring(frame)
+
+    async def _take(self, seconds: float) -> None:
+        """Take so long, or until a cancellation ends what is being made."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.hurry.wait()
 
     def bring(self, frame: str) -> None:
         """Let a frame arrive after the lag, behind all that is under way: equal timers fire in no order."""
@@ -153,15 +163,15 @@ class WatchedUpstream(MemoryUpstream[Capabilities]):
         parts: EngineParts,
         *,
         new_id: Callable[[str], str],
+        capabilities: Capabilities | None = None,
         speedup: float = 6.0,
         think_ms: int = 0,
         lag_ms: int = 0,
         mood: Callable[[Mapping[str, Any]], str] = lambda event: GOES_ON,
     ) -> None:
         """`mood` returns what becomes of a client event: GOES_ON, LOST, or the code of the error that refuses it."""
-        super().__init__(
-            parts, capabilities=Capabilities(is_engine=True, word_times=True), new_id=new_id, model="engine"
-        )
+        capabilities = capabilities or Capabilities(is_engine=True, word_times=True)
+        super().__init__(parts, capabilities=capabilities, new_id=new_id, model="engine")
         self._pace = (speedup, think_ms, lag_ms)
         self._mood = mood
         self.sent: list[Wired] = []
@@ -193,6 +203,8 @@ class WatchedUpstream(MemoryUpstream[Capabilities]):
                 self.faults.append("response.create while the caller speaks")
             if self._unacked:
                 self.faults.append("response.create before session.updated")
+        if event["type"] == "response.cancel":
+            self._paced.hurry.set()
         self._unacked += event["type"] == "session.update"
         fate = self._mood(event)
         if fate == LOST:

@@ -110,6 +110,7 @@ class CallRig:
         agent: str | None = None,
         is_engine: bool = True,
         text_model: Callable[[str], Model] | None = None,
+        make_upstream: Callable[..., MemoryUpstream[Capabilities]] = MemoryUpstream[Capabilities],
         wish: Mapping[str, Any] = MappingProxyType({}),
         settings: Settings | None = None,
         **parts: Any,
@@ -117,7 +118,7 @@ class CallRig:
         ids = numbered_ids()
         self.leg = TestLeg()
         self.journal: list[tuple[int, journal.Entry]] = []
-        self.upstream = MemoryUpstream(
+        self.upstream = make_upstream(
             scripted(answer, **parts),
             capabilities=Capabilities(is_engine=is_engine, word_times=True),
             new_id=ids,
