@@ -11,6 +11,7 @@ import functools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ class Wait:
 def wait(scenario: Scenario, delay_s: float, seed: int) -> Wait:
     """Let a caller ask for something that a tool of `delay_s` has to find."""
     chance = random.Random(seed)
-    pace = {
+    pace: dict[str, Any] = {
         "speedup": chance.choice((3.0, 8.0)),
         "think_ms": chance.choice((0, 50, 100)),
         "lag_ms": chance.choice((0, 10, 20)),

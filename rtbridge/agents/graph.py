@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,8 +20,10 @@ from agents.realtime import RealtimeAgent, realtime_handoff
 from agents import FunctionTool, Handoff, RunContextWrapper
 from rtbridge.agents import input_filter
 from rtbridge.agents.context import CallContext
+from rtbridge.agents.deadline import Late, within
 from rtbridge.agents.mcp_tools import TOOL_NAME, McpDesk, McpLink, McpTools
 from rtbridge.agents.tools import guarded
+from rtbridge.errors import Refused
 
 Agent = RealtimeAgent[Any]
 
@@ -63,7 +65,7 @@ def build(start: Agent, named: Mapping[str, Any], *, tool_timeout_s: float) -> G
         for target, handoff in _handoffs(agent, named):
             if target is None or target.name not in graph.agents:
                 continue  # a problem already
-            transfer = _transfer(graph.agents[target.name], handoff)
+            transfer = _transfer(graph.agents[target.name], handoff, tool_timeout_s)
             served.handoffs.append(transfer)
             known = graph.handoffs.setdefault(transfer.tool_name, target.name)
             if known != target.name:
@@ -134,7 +136,7 @@ def _dangling(agent: Agent, entry: Any) -> str:
     return f"agent {agent.name!r}: its handoffs hold a {kind}; put a RealtimeAgent or a realtime_handoff(...) there"
 
 
-def _transfer(target: Agent, entry: Any) -> Handoff[Any, Agent]:
+def _transfer(target: Agent, entry: Any, timeout_s: float) -> Handoff[Any, Agent]:
     exact = f"transfer_to_{target.name}"
     if isinstance(entry, Handoff):
         handoff: Handoff[Any, Agent] = copy.copy(entry)
@@ -145,9 +147,11 @@ def _transfer(target: Agent, entry: Any) -> Handoff[Any, Agent]:
     invoke = handoff.on_invoke_handoff
 
     async def transfer(ctx: RunContextWrapper[Any], arguments: str) -> Agent:
-        await invoke(
-            ctx, arguments
-        )  # runs on_handoff; the agent it returns is the author's, not the served one
+        try:
+            # Runs on_handoff; the agent it returns is the author's, not the served one.
+            await within(timeout_s, _waited(invoke, ctx, arguments))
+        except Late as late:
+            raise Refused(f"The handoff took longer than {timeout_s:g} s and was not made.") from late
         if isinstance(ctx.context, CallContext):
             ctx.context.agent = target.name
             input_filter.apply(handoff, ctx.context, target.name)
@@ -155,6 +159,10 @@ def _transfer(target: Agent, entry: Any) -> Handoff[Any, Agent]:
 
     handoff.on_invoke_handoff = transfer
     return handoff
+
+
+async def _waited(invoke: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    return await invoke(*args)
 
 
 def _problems(agent: Agent) -> Iterator[str]:

@@ -29,6 +29,7 @@ from agents import (
     TResponseInputItem,
 )
 from rtbridge.agents.context import CallContext, Said
+from rtbridge.agents.deadline import Late, within
 from rtbridge.agents.local_text import AGENT_LABEL
 from rtbridge.agents.tools import guarded
 from rtbridge.core.journal import Entry, ToolEnded, ToolStarted
@@ -95,13 +96,12 @@ class Supervisor:
         timeout_s = self.timeout_s or context.supervisor_timeout_s
         desk = _Desk(self.name, context.note, call_id)
         try:
-            async with asyncio.timeout(timeout_s) as limit:
-                # A tool gets half of the time at most: the model has to say something about its failure.
-                tools = [desk.served(guarded(tool, timeout_s=timeout_s / 2)) for tool in self.tools]
-                result = await self._runner(context, messages, tools)
-                text = str(result.final_output or "").strip()
+            # A tool gets half of the time at most: the model has to say something about its failure.
+            tools = [desk.served(guarded(tool, timeout_s=timeout_s / 2)) for tool in self.tools]
+            result = await within(timeout_s, self._runner(context, messages, tools))
+            text = str(result.final_output or "").strip()
         except Exception as error:
-            late = isinstance(error, TimeoutError) and limit.expired()
+            late = isinstance(error, Late)
             log.warning(
                 "supervisor.failed",
                 agent=self.name,

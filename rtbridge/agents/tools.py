@@ -1,9 +1,9 @@
 """A guard around each tool: whatever it does, the model gets one bounded answer and the call goes on.
 
 Before: arguments that do not fit the schema are answered with an error that names the field: the tool does not run,
-and no person is asked to approve it. During: plain functions work in threads, and nothing runs longer than its
-timeout. After: a result of any type becomes JSON of at most 8 KiB, and an exception becomes an error that says
-nothing of its inside, but for Refused, whose words are meant for the model.
+and no person is asked to approve it. During: plain functions work in threads of their own (tool_threads.py), and
+nothing runs longer than its timeout. After: a result of any type becomes JSON of at most 8 KiB, and an exception
+becomes an error that says nothing of its inside, but for Refused, whose words are meant for the model.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
+import functools
 import inspect
 import json
 import traceback
@@ -28,6 +29,8 @@ from pydantic import BaseModel
 
 from agents import FunctionTool, RunContextWrapper
 from rtbridge.agents.arguments import check_arguments, check_value
+from rtbridge.agents.deadline import Late, within
+from rtbridge.agents.tool_threads import threads_of_its_own
 from rtbridge.errors import Refused
 
 DEFAULT_TIMEOUT_S: Final = 8.0
@@ -65,13 +68,13 @@ def guarded(
             log.info("tool.refused", tool=tool.name, field=wrong.field, problem=wrong.problem)
             return _refusal(tool.name, wrong.field, wrong.problem)
         try:
-            async with asyncio.timeout(limit_s) as limit:
-                return bounded(await (run(ctx, arguments) if run else _run(inner, ctx, arguments)))
+            with threads_of_its_own():
+                return await within(limit_s, _bounded(run or functools.partial(_run, inner), ctx, arguments))
         except Refused as no:
             log.info("tool.refused", tool=tool.name, field="", problem="refused by the scenario")
             return refused(str(no))
         except Exception as error:  # noqa: BLE001 - the border to code of the scenario, which may raise anything
-            if isinstance(error, TimedOut) or (isinstance(error, TimeoutError) and limit.expired()):
+            if isinstance(error, TimedOut | Late):
                 after_s = error.limit_s if isinstance(error, TimedOut) else limit_s
                 log.warning("tool.timed_out", tool=tool.name, timeout_s=after_s)
                 return _timed_out(tool.name, after_s)
@@ -100,6 +103,10 @@ def _approval_where_it_can_run(tool: FunctionTool) -> Callable[..., Awaitable[bo
         return bool(await answer if inspect.isawaitable(answer) else answer)
 
     return needs
+
+
+async def _bounded(run: Run, ctx: ToolContext[Any], arguments: str) -> str:
+    return bounded(await run(ctx, arguments))
 
 
 async def _run(tool: FunctionTool, ctx: ToolContext[Any], arguments: str) -> Any:

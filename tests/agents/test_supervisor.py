@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from rtbridge.agents.local_text import AGENT_LABEL
 from rtbridge.agents.supervisor import CONTEXT_FIELD, FAILED, TOO_LATE, Supervisor
 from rtbridge.agents.tools import guarded
 from rtbridge.core.journal import Entry, ToolEnded, ToolStarted
+from rtbridge.replay.clock import on_virtual_time
 
 HEARD = [
     ("chatAgent", "Hi, you've reached NewTelco, how can I help you?"),
@@ -104,6 +104,7 @@ async def test_its_calls_and_their_results_are_noted_under_its_name_in_order() -
     assert json.loads(ended.output) == {"balance": "$42.17", "of": "(206) 135-1246"}
 
 
+@on_virtual_time()
 async def test_tools_run_one_at_a_time_even_when_the_model_calls_two_at_once() -> None:
     running, most = 0, 0
 
@@ -158,19 +159,21 @@ def late(gate: asyncio.Event, asked: asyncio.Event | None = None) -> Callable[[M
     return answer
 
 
+@on_virtual_time()
 async def test_a_slow_model_gives_way_to_an_error_at_the_deadline_and_its_late_answer_is_dropped() -> None:
     gate = asyncio.Event()
     rig = Rig(ModelStep.respond(late(gate)), timeout_s=0.1)
-    began_s = time.monotonic()
+    began_s = asyncio.get_running_loop().time()
     answer = await rig.ask()
-    took_s = time.monotonic() - began_s
+    took_s = asyncio.get_running_loop().time() - began_s
     gate.set()
     await asyncio.sleep(0)
     assert answer == {"error": TOO_LATE}
-    assert 0.1 <= took_s < 1.0
+    assert took_s == pytest.approx(0.1)
     assert rig.notes == []
 
 
+@on_virtual_time()
 async def test_a_tool_that_is_cut_off_by_the_deadline_is_noted_as_ended() -> None:
     @function_tool
     async def stuck() -> None:
@@ -197,11 +200,14 @@ async def test_a_thread_that_ends_after_its_time_is_not_heard_of_any_more() -> N
     assert await rig.ask() == {"nextResponse": "It takes too long."}
     noted = list(rig.notes)
     done.set()
-    await asyncio.get_running_loop().shutdown_default_executor()  # the thread has ended
+    for thread in threading.enumerate():
+        if thread.name == "tool":
+            await asyncio.to_thread(thread.join)
     assert rig.notes == noted
     assert "after all" not in str(noted)
 
 
+@on_virtual_time()
 async def test_a_tool_that_hangs_leaves_the_model_time_to_say_so() -> None:
     @function_tool
     async def hanging() -> None:
@@ -235,6 +241,7 @@ async def test_a_call_without_text_models_is_told_so() -> None:
     assert await rig.ask() == {"error": FAILED}
 
 
+@on_virtual_time()
 async def test_a_hung_up_call_cancels_the_run() -> None:
     asked = asyncio.Event()
     rig = Rig(ModelStep.respond(late(asyncio.Event(), asked)))
