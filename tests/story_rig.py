@@ -151,7 +151,7 @@ EXACT: dict[Path, list[tuple[str, dict[str, Any]]]] = {
             "checkEligibilityAndPossiblyInitiateReturn",
             {
                 "userDesiredAction": "return the snowboard",
-                "question": "it delaminated after three runs and the edge came off",
+                "question": "it delaminated after three runs and the edges came off",
             },
         ),
     ],

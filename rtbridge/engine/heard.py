@@ -28,8 +28,8 @@ ORDINALS: Final = {
     "twentieth": 20, "thirtieth": 30,
 }  # fmt: skip
 HOMOPHONES: Final = {
-    "of": "oh", "owe": "oh", "l": "oh", "zix": "six", "sics": "six", "to": "two", "too": "two", "for": "four",
-    "fore": "four", "ate": "eight", "won": "one", "tree": "three", "fife": "five", "niner": "nine",
+    "of": "oh", "owe": "oh", "l": "oh", "zix": "six", "zicks": "six", "sics": "six", "to": "two", "too": "two",
+    "for": "four", "fore": "four", "ate": "eight", "won": "one", "tree": "three", "fife": "five", "niner": "nine",
 }  # fmt: skip
 REPEATS: Final = {"double": 2, "triple": 3}
 MONTHS: Final = (

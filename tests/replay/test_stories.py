@@ -56,7 +56,7 @@ def test_every_story_that_ships_passes_and_is_the_same_every_time(
 ) -> None:
     told = [run.result() for run in runs[file]]
     assert [failure for one in told for failure in one.failures] == []
-    assert set(told[0].digests) == {"call.wav", "events.jsonl", "labels.txt", "turns.json"}
+    assert set(told[0].digests) == {"call.wav", "cassette.jsonl", "events.jsonl", "labels.txt", "turns.json"}
     assert [one.digests for one in told] == [told[0].digests] * times(file)
     figures = {
         "runs": len(told),
