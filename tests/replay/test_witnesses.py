@@ -88,6 +88,6 @@ def test_over_the_wire_the_road_may_take_a_while_but_never_less_than_nothing(tru
 
         return replace(lying(truth, "turn.ended", lie), road="wire", made={})
 
-    assert disagreed(shift(-80)) == []
-    assert any("the recording has an answer" in one for one in disagreed(shift(-130)))
+    assert disagreed(shift(-400)) == []
+    assert any("the recording has an answer" in one for one in disagreed(shift(-800)))
     assert any("the recording has an answer" in one for one in disagreed(shift(60)))
