@@ -9,31 +9,57 @@ STOCK := tests/browser/stock/node_modules/.package-lock.json
 # What only the tests need from the system: a browser, other voices than the engine's, and recorded human speech.
 SOUNDS := /usr/share/asterisk/sounds/en_US_f_Allison
 
-.PHONY: run test lint check-web test-core test-rest bench accept lock env-sample clean
+PYTEST := $(BIN)/python -m pytest -q
+COVER := --cov --cov-report=
+# Files with a test in real time: packets, sockets, browsers. What is only computed makes way for them.
+LIVE = $(sort $(shell grep -rlE 'mark\.(wire|browser)\b' tests --include='test_*.py'))
+STORIES := tests/replay/test_stories.py
+YIELD := nice -n 5
+IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# Tests start many processes. Where the environment forbids bytecode, each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: run test lint check-web test-core test-rest test-stories test-live bench accept lock env-sample clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
 	@exec $(BIN)/rtbridge serve $(ARGS)
 
-test: lint check-web test-core test-rest
-	COVERAGE_FILE=.coverage $(BIN)/coverage combine --keep --quiet .coverage.core .coverage.rest
+# Two lanes side by side: what happens in real time mostly waits, and what is computed fills both cores with the rest.
+# The lanes finish whatever fails, each prints its output in one piece (GNU make 4), and one failure fails all.
+test:
+	@$(MAKE) --no-print-directory --jobs=2 $(IN_ONE_PIECE) $(INSTALLED) $(SYSTEM) $(STOCK)
+	@rm -f .coverage .coverage.*
+	@$(MAKE) --no-print-directory --jobs=2 $(IN_ONE_PIECE) --keep-going \
+	  test-live test-stories test-rest test-core lint check-web
+	COVERAGE_FILE=.coverage $(BIN)/coverage combine --keep --quiet .coverage.core .coverage.rest .coverage.live
 	$(BIN)/coverage report --skip-covered --fail-under=90
 
 lint: $(INSTALLED)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(YIELD) $(BIN)/ruff check .
+	$(YIELD) $(BIN)/ruff format --check .
+	$(YIELD) $(BIN)/mypy
 
 check-web: $(SYSTEM)
 	node --test web/*.test.js rtbridge/replay/page/*.test.js
 
 # The core is covered by its own tests alone, every branch of it.
 test-core: $(INSTALLED)
-	COVERAGE_FILE=.coverage.core $(BIN)/coverage run -m pytest -q tests/core
+	COVERAGE_FILE=.coverage.core $(YIELD) $(PYTEST) $(COVER) tests/core
 	COVERAGE_FILE=.coverage.core $(BIN)/coverage report --include='rtbridge/core/*' --show-missing --skip-covered --fail-under=100
 
-test-rest: $(INSTALLED) $(SYSTEM) $(STOCK)
-	COVERAGE_FILE=.coverage.rest $(BIN)/coverage run -m pytest tests --ignore=tests/core
+# Computed, on both cores.
+test-rest: $(INSTALLED) $(SYSTEM)
+	COVERAGE_FILE=.coverage.rest $(YIELD) $(PYTEST) $(COVER) tests --ignore=tests/core --ignore=$(STORIES) \
+	  $(LIVE:%=--ignore=%) --numprocesses=2 --dist=worksteal --max-worker-restart=0
+
+# Computed in two processes of their own, which load the engine once each.
+test-stories: $(INSTALLED)
+	$(YIELD) $(PYTEST) $(STORIES)
+
+# In real time, one after the other.
+test-live: $(INSTALLED) $(SYSTEM) $(STOCK)
+	COVERAGE_FILE=.coverage.live $(PYTEST) $(COVER) $(LIVE)
 
 bench: $(INSTALLED)
 	$(BIN)/rtbridge bench media $(ARGS)
@@ -49,7 +75,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(SYSTEM): | $(INSTALLED)
+# Beside $(INSTALLED) when make may do two things at once: it needs nothing of it.
+$(SYSTEM):
+	@mkdir -p $(@D)
 	@missing=; \
 	for program in chromium flite espeak-ng npm; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	command -v node >/dev/null || missing="$$missing nodejs"; \

@@ -42,6 +42,7 @@ from session_rig import AGENTS, scenario_in
 
 SDP = {"Content-Type": "application/sdp"}
 CALLS = "/v1/realtime/calls"
+PATIENCE_S = 30.0  # how long a test waits for what must come, on a busy machine too; never how long it takes
 TALK = "talk on and on"  # typed, it makes the agent speak for 24 s
 POOL = 4  # threads for blocking work, all there from the first
 
@@ -145,7 +146,7 @@ def loud_ms(pcm: bytes | bytearray) -> float:
     return float((np.abs(np.frombuffer(bytes(pcm), "<i2").astype(np.int32)) > 500).sum()) * 1000 / RATE
 
 
-async def until(condition: Callable[[], bool], what: str, *, timeout_s: float = 15.0) -> None:
+async def until(condition: Callable[[], bool], what: str, *, timeout_s: float = PATIENCE_S) -> None:
     """Wait until `condition()`; fail saying `what` was waited for."""
     end_s = time.monotonic() + timeout_s
     while not condition():

@@ -10,6 +10,7 @@ from rtbridge.rtc.peer import PeerConfig
 
 LOOPBACK = PeerConfig(media_addresses=("127.0.0.1",))
 Connect = Callable[..., Any]
+PATIENCE_S = 30.0  # how long a test waits for what must come, on a busy machine too; never how long it takes
 
 
 def bytes_of_silence(samples: int) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from conftest import ACCEPT
-from live_rig import TALK, Attack, LiveBridge, LiveCall, live, loud_ms, percentile, sine, until
+from live_rig import PATIENCE_S, TALK, Attack, LiveBridge, LiveCall, live, loud_ms, percentile, sine, until
 
 pytestmark = pytest.mark.wire
 
@@ -379,7 +379,7 @@ async def test_a_flood_ends_its_own_call_with_an_error_and_no_other(tmp_path: Pa
             sctp._remote_max_message_size = 0  # a client that does not keep to what the answer allows
             seen = list(call.upstream.seen)
             attack(call)
-            await asyncio.wait_for(call.caller.ended(), 5.0)
+            await asyncio.wait_for(call.caller.ended(), PATIENCE_S)
             await until(lambda: bridge.board.live == baseline, "the flooded call's end")
             # Answers to what came before the bound was passed may still follow it.
             (told,) = [error for error in call.errors() if error["code"] == code]

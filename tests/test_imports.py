@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def modules() -> list[Path]:
 TREES = {path: ast.parse(path.read_text()) for path in modules()}
 
 
+@functools.cache
 def imported(path: Path) -> set[str]:
     """Return the dotted names a module imports anywhere in it: `from a import b` gives a.b."""
     found: set[str] = set()

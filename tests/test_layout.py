@@ -70,3 +70,10 @@ def test_the_lock_has_every_direct_dependency() -> None:
     names = {re.split(r"[<>=!;\[ ]", one)[0].lower().replace("_", "-") for one in wanted}
     locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert names <= locked
+
+
+def test_every_test_that_drives_a_browser_is_run_in_real_time() -> None:
+    """`make test` finds the files that it must not run beside each other by their marks."""
+    browsers = [name for name in tracked() if re.fullmatch(r"tests/browser/test_\w+\.py", name)]
+    assert len(browsers) >= 3
+    assert [name for name in browsers if "mark.browser" not in (ROOT / name).read_text()] == []

@@ -47,6 +47,7 @@ def carry_out(seed: int, desks: dict[int, Scenario]) -> Carried:
     return held[0]
 
 
+@pytest.mark.no_cover
 def test_any_schedule_through_the_whole_bridge_keeps_the_protocol_and_answers_everybody(
     desks: dict[int, Scenario], count: Count, keep_figures: KeepFigures
 ) -> None:

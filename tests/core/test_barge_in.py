@@ -17,6 +17,7 @@ ANSWERS: dict[str, list[Part]] = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(200))
 def test_a_random_interruption_cuts_what_was_playing_where_it_was(seed: int) -> None:
     chance = random.Random(seed)

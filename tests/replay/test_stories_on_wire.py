@@ -23,7 +23,7 @@ from rtbridge.replay.wire import play_on_wire
 from serve_rig import serving_engine
 from story_rig import BILL, EXACT, RETURN, name_of
 
-pytestmark = [pytest.mark.wire, pytest.mark.models]
+pytestmark = [pytest.mark.wire, pytest.mark.models, pytest.mark.no_cover]
 
 TIMES = ("respond_within_ms", "stop_within_ms", "bridge_added_p95_ms")
 PATIENCE_MS = 6_000

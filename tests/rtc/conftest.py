@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import numpy as np
 import pytest
 
+from peer_rig import PATIENCE_S
 from rtbridge.core.leg import LegEvent, LegUp
 from rtbridge.core.pcm import RATE
 from rtbridge.rtc.client import WireCaller
@@ -136,7 +137,7 @@ class Call:
             self.events.append(event)
             self._changed.set()
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         """Wait until `condition()`, looking at every event and every 10 ms."""
         async with asyncio.timeout(timeout_s):
             while not condition():

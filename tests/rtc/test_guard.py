@@ -53,6 +53,7 @@ def request(username: str = "abcd:efgh", *, key: str | None = None, priority: bo
         (b"\x10" + bytes(40), "unknown"),  # ZRTP
         (b"\xff" + bytes(40), "unknown"),
     ],
+    ids=range(11),  # not the bytes: a question's transaction is another in every process
 )
 def test_a_stranger_gets_nothing_through_and_is_counted(data: bytes, cause: str) -> None:
     a_gate = gate()
@@ -179,7 +180,11 @@ async def test_an_authenticated_check_validates_its_source_and_opens_dtls_and_me
     assert sock.media == [RTP]
 
 
-@pytest.mark.parametrize("data", [request(), request(key="wrong" * 5), request(key="p" * 22, priority=False)])
+@pytest.mark.parametrize(
+    "data",
+    [request(), request(key="wrong" * 5), request(key="p" * 22, priority=False)],
+    ids=["unsigned", "signed with another key", "without a priority"],
+)
 async def test_an_unauthenticated_or_incomplete_check_validates_nobody(data: bytes) -> None:
     sock = Socket()
     sock.receive(data)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from peer_rig import LOOPBACK, Connect, bytes_of_silence, settled_tasks
+from peer_rig import LOOPBACK, PATIENCE_S, Connect, bytes_of_silence, settled_tasks
 from rtbridge.core.leg import LegGone, LegMessage, LegResumed, LegSuspended, LegUp
 from rtbridge.core.pcm import FRAME_SAMPLES, RATE
 from rtbridge.rtc import private
@@ -165,7 +165,7 @@ async def test_audio_attached_after_the_leg_is_up_flows_too() -> None:
     assert isinstance(await anext(aiter(peer.events())), LegUp)
     heard = asyncio.Event()
     peer.attach(pull=bytes_of_silence, hear=lambda pcm: heard.set())
-    await asyncio.wait_for(heard.wait(), 2.0)
+    await asyncio.wait_for(heard.wait(), PATIENCE_S)
     await caller.close()
     await peer.close()
 
@@ -174,7 +174,7 @@ async def test_after_close_the_caller_is_told_and_the_last_event_has_arrived(con
     async with connect() as call:
         call.peer.send('{"type":"rtbridge.call.closed"}')
         await call.peer.close()
-        await asyncio.wait_for(call.caller.ended(), 2.0)
+        await asyncio.wait_for(call.caller.ended(), PATIENCE_S)
         assert call.messages == ['{"type":"rtbridge.call.closed"}']
         assert call.events[-1] == LegGone("closed")
         call.peer.send("{}")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiortc import RTCSessionDescription
 
-from peer_rig import LOOPBACK, Connect, bytes_of_silence, settled_tasks
+from peer_rig import LOOPBACK, PATIENCE_S, Connect, bytes_of_silence, settled_tasks
 from rtbridge.core.leg import LegGone, LegMessage, LegSuspended, LegUp
 from rtbridge.core.pcm import RATE
 from rtbridge.errors import BadOffer
@@ -46,7 +46,7 @@ async def test_a_flooded_data_channel_gets_an_error_event_and_ends_the_call(
         attack(call)
         await call.until(lambda: call.saw(LegGone))
         await call.peer.close()
-        await asyncio.wait_for(call.caller.ended(), 2.0)
+        await asyncio.wait_for(call.caller.ended(), PATIENCE_S)
         errors = [json.loads(text) for text in call.messages]
         assert [error["error"]["code"] for error in errors] == [code]
         assert errors[0]["type"] == "error"

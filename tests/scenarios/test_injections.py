@@ -67,6 +67,7 @@ def scenario() -> Scenario:
     return load_scenario(FOLDER)
 
 
+@pytest.mark.no_cover
 def test_a_hundred_attempts_to_win_a_model_over_change_nothing(
     scenario: Scenario, tmp_path: Path, keep_figures: Callable[[str, dict[str, Any]], None]
 ) -> None:

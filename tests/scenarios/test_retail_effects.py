@@ -17,7 +17,7 @@ from rtbridge.replay.read_story import load_story
 from rtbridge.replay.run import play
 from rtbridge.settings import Settings
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.no_cover]
 
 FOLDER = default_root() / "customer_service_retail"
 
