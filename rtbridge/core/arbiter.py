@@ -96,13 +96,7 @@ class Arbiter:
 
     def want(self, cause: str, now: float, *, event_id: str | None = None) -> None:
         """Want a response; wants that wait together become one."""
-        before = self._want or Want(cause)
-        self._want = replace(
-            before,
-            # What is more than a client's own wish stays so when one joins it: it is asked for again if refused.
-            cause=before.cause if before.cause == "handoff" or cause == "client" else cause,
-            event_id=event_id or before.event_id,
-        )
+        self._want = requests.joined(self._want or Want(cause), cause, event_id)
         self.advance(now)
 
     def fill(self, instructions: str, now: float) -> bool:
@@ -119,7 +113,7 @@ class Arbiter:
 
     def want_again(self, want: Want, now: float) -> None:
         """Want what was asked for and not given."""
-        self._want = self._want or replace(want, cause="retry", event_id=None)
+        self._want = self._want or requests.again(want)
         self.advance(now)
 
     def asked_for(self, event_id: str | None) -> Want | None:
@@ -220,8 +214,8 @@ class Arbiter:
         result = {"type": "function_call_output", "call_id": call_id, "output": output}
         self.forward(requests.create_item(self._new_id("event"), result))
         self._role = role or self._role
-        if self.responses.tool_ended(call_id):
-            self.want(cause, now)
+        if (wanted := self.responses.tool_ended(call_id, cause)) is not None:
+            self.want(wanted, now)
         self.advance(now)
 
     def response_created(self, response_id: str, now: float) -> Response:

@@ -6,7 +6,7 @@ Plain data. When anything is sent is the arbiter's to decide.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rtbridge.core.bounds import ENDING
@@ -36,8 +36,27 @@ class Response:
     items: list[str] = field(default_factory=list)  # message items with audio, in order
     calls: set[str] = field(default_factory=set)  # tool calls whose results are missing
     barred: set[str] = field(default_factory=set)  # items that may not be heard
+    ending: bool = False  # a call of it was over a bound: what follows its results is to be an end
     cancelled: bool = False
     last_event_s: float = 0.0
+
+
+def joined(before: Want, cause: str, event_id: str | None) -> Want:
+    """Return the want that `before` and one more make together.
+
+    What is more than a client's own wish stays so when one joins it, and an ending stays one whatever tool returns.
+    """
+    stays = (
+        before.cause == "handoff"
+        or cause == "client"
+        or (before.cause == ENDING and cause in ("tool", "retry"))
+    )
+    return replace(before, cause=before.cause if stays else cause, event_id=event_id or before.event_id)
+
+
+def again(want: Want) -> Want:
+    """Return what to want after `want` was not given; an ending stays one."""
+    return replace(want, cause=ENDING if want.cause == ENDING else "retry", event_id=None)
 
 
 def update(event_id: str, session: Mapping[str, Any]) -> Wire:

@@ -5,6 +5,7 @@ Those that ended stay for a while, since events about them come late.
 
 from __future__ import annotations
 
+from rtbridge.core.bounds import ENDING
 from rtbridge.core.requests import Response
 
 MAX_REMEMBERED = 256  # responses, and calls that nobody waits for
@@ -44,16 +45,22 @@ class Responses:
         """Whether any result is missing that somebody waits for."""
         return any(response.calls for response in self._known.values())
 
-    def tool_ended(self, call_id: str) -> bool:
-        """Note a result; return whether the model is to go on: it was waited for, and it was the last one."""
+    def tool_ended(self, call_id: str, cause: str) -> str | None:
+        """Note a result; return why the model is to go on, if it is: the result was waited for, and the last one.
+
+        That is `cause`, unless an earlier result of the same response asks for an end.
+        """
         if call_id in self._disowned:
             del self._disowned[call_id]
-            return False
+            return None
         response = next((one for one in self._known.values() if call_id in one.calls), None)
         if response is None:
-            return True
+            return cause
         response.calls.discard(call_id)
-        return not response.calls
+        response.ending = response.ending or cause == ENDING
+        if response.calls:
+            return None
+        return ENDING if response.ending else cause
 
     def disown_calls(self) -> None:
         """Wait for no tool's result any more: results are kept when they come, and ask for no response."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rig import Rig, Say, Use
+from rig import Fail, Rig, Say, Use
 from rtbridge.core import bounds, journal
 from rtbridge.core.bounds import Bounds
 from rtbridge.core.plan import Plan
@@ -108,6 +108,23 @@ def test_the_fifth_handoff_of_a_minute_is_not_begun_and_a_minute_later_there_is_
     rig.speak()
     rig.advance(40)
     assert rig.call.handover.pending is not None
+
+
+def test_an_end_stays_one_when_another_tool_returns_later_and_when_it_is_asked_for_again() -> None:
+    rig = Rig()
+    for _ in range(7):
+        rig.far.answers.append([Use("look_up")])
+    rig.far.answers.append([Use("look_up"), Use("look_up")])
+    rig.far.answers.extend([[Fail()], [SORRY]])
+    rig.speak()
+    for _ in range(8):
+        rig.advance(40)
+        rig.run_tools()
+    rig.advance(1500)
+    assert reached(rig) == [("tool_calls", 8, "look_up")]
+    assert rig.causes()[-2:] == ["ending", "ending"]
+    choices = [event.get("response", {}).get("tool_choice") for event in rig.sent("response.create")]
+    assert choices[-2:] == ["none", "none"]
 
 
 def test_handoffs_are_counted_over_any_minute_and_calls_over_a_turn() -> None:

@@ -6,6 +6,7 @@ Whatever happens, the upstream is never asked wrongly, nobody is left without an
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from conftest import Count
 from rig import Fail, FarUpstream, Hang, Ignore, Part, Refuse, Rig, Say, Use
 from rtbridge.core import asks, journal
+from rtbridge.core.plan import Plan
 from rtbridge.core.races import ALREADY_ACTIVE, BENIGN
 from rtbridge.core.turns import State
 
@@ -25,7 +27,18 @@ ANSWERS: list[list[Part]] = [
     [Use("price")],
     [Say("I will put you through.", 700), Use("transfer_to_poet")],
     [Use("transfer_to_poet"), Use("look_up")],
+    [Use("transfer_to_greeter"), Say("And that was all.", 600)],
+    [Use("transfer_to_poet"), Use("transfer_to_greeter")],
 ]
+PLAN = Plan(
+    "rtc_1",
+    "demo",
+    "greeter",
+    agents=("greeter", "poet"),
+    handoffs={"transfer_to_poet": "poet", "transfer_to_greeter": "greeter"},
+    word_times=True,
+    greet=False,
+)
 MOODS: list[list[Part]] = [
     [Fail()],
     [Say("I th", 300), Fail()],
@@ -51,6 +64,8 @@ class Caller:
     turns: dict[str, bool] = field(default_factory=dict)  # item -> whether it must have been answered
     tools: dict[str, int] = field(default_factory=dict)  # call_id -> when its output comes
     known: set[str] = field(default_factory=set)
+    switches: deque[tuple[int, str]] = field(default_factory=deque)  # when the page's wish is carried out
+    switched: int = 0
 
     def step(self, at: int, *, more: bool) -> None:
         """One tick of 20 ms at `at` ms; `more` says that new things may begin."""
@@ -75,18 +90,36 @@ class Caller:
                 self.tools[call_id] = at + chance.choice([0, 0, 60])
             else:
                 rig.ask(asks.ToolOutput(call_id, "{}"))
+        for agent in rig.switches[self.switched :]:
+            self.switches.append((at + chance.choice([0, 60, 300]), agent))
+        self.switched = len(rig.switches)
+        while self.switches and self.switches[0][0] <= at:
+            self.carry_out(self.switches.popleft()[1])
+        pending, creates = rig.call.handover.pending, rig.creates
         rig.advance(20)
+        if pending is not None and not pending.answered and rig.call.handover.pending is pending:
+            assert rig.creates == creates, "the old agent was asked for words after its handoff was decided"
+
+    def carry_out(self, agent: str) -> None:
+        """Let the agents do what the page wants, or fail to."""
+        if self.chance.random() < 0.2:
+            self.rig.ask(asks.SwitchFailed(agent, "no session"))
+        else:
+            session = {"type": "realtime", "instructions": f"You are the {agent}."}
+            self.rig.ask(asks.ConfigureSession(session, agent))
 
     def act(self) -> None:
         """Let the caller's side or the agents do something else than speak."""
         rig, chance = self.rig, self.chance
         match chance.choice(
-            ["write", "write", "cancel", "clear", "stop", "update", "say", "suspend", "forget"]
+            ["write", "write", "cancel", "clear", "stop", "update", "say", "suspend", "forget", "switch"]
         ):
             case "write":
                 item_id = rig.far.new_id("item")
                 rig.write("and this", item_id)
                 self.turns[item_id] = True
+            case "switch":
+                rig.client({"type": "rtbridge.agent.switch", "agent": chance.choice(["greeter", "poet"])})
             case "say":
                 rig.ask(asks.UserText("guardrail"))
             case "cancel":
@@ -125,7 +158,7 @@ def one_call(seed: int) -> None:
         birth_delay_ms=chance.choice([0, 0, 60, 400]),
         keeps_tool_choice=True,
     )
-    rig = Rig(far=far)
+    rig = Rig(far=far, plan=PLAN)
     moody = seed % 3 == 0
     for _ in range(60):
         far.answers.append(list(chance.choice(MOODS if moody and chance.random() < 0.15 else ANSWERS)))
@@ -137,7 +170,13 @@ def one_call(seed: int) -> None:
     far.answers.clear()
     far.answers.extend([[Say("Yes.", 300)]] * 20)
     arbiter = rig.call.arbiter
-    while caller.tools or rig.turn() is not State.LISTENING or arbiter.busy or not arbiter.configured:
+    while (
+        caller.tools
+        or caller.switches
+        or rig.turn() is not State.LISTENING
+        or arbiter.busy
+        or not arbiter.configured
+    ):
         assert at < 90_000, f"no peace: {rig.turn()}, {arbiter.active}, {rig.call.tools}"
         caller.step(at, more=False)
         at += 20
