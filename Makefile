@@ -12,7 +12,7 @@ SOUNDS := /usr/share/asterisk/sounds/en_US_f_Allison
 PYTEST := $(BIN)/python -m pytest -q
 COVER := --cov --cov-report=
 # Files with a test in real time: packets, sockets, browsers. What is only computed makes way for them.
-LIVE = $(sort $(shell grep -rlE 'mark\.(wire|browser)\b' tests --include='test_*.py'))
+LIVE = $(sort $(shell grep -rlE '^(pytestmark =|@).*mark\.(wire|browser)\b' tests --include='test_*.py'))
 STORIES := tests/replay/test_stories.py
 YIELD := nice -n 5
 IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
