@@ -107,7 +107,7 @@ async def test_the_same_seed_drops_the_same_packets_in_two_calls(tmp_path: Path)
         assert one is not None
         assert other is not None
         both = min(one.planned, other.planned)
-        assert both > 200
+        assert both > 100  # a call of some seconds, on a busy machine too
         dropped = [n for n in one.dropped if n < both]
         assert dropped == [n for n in other.dropped if n < both]
         assert len(dropped) > 3
