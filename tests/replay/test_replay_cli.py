@@ -67,7 +67,7 @@ def test_0_when_all_passed_and_a_report_is_left(home: Path, capsys: pytest.Captu
     assert run(home, home / "desks", "--out", home / "out") == 0
     assert "2 of 2 stories passed; " in capsys.readouterr().out
     left = sorted(str(file.relative_to(home / "out")) for file in (home / "out").rglob("*") if file.is_file())
-    each = ["call.wav", "events.jsonl", "labels.txt", "report.html", "turns.json"]
+    each = ["call.wav", "cassette.jsonl", "events.jsonl", "labels.txt", "report.html", "turns.json"]
     assert left == [
         *(f"a/{name}" for name in each),
         *(f"b/{name}" for name in each),

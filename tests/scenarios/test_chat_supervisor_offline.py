@@ -58,7 +58,12 @@ async def ask(
 ) -> tuple[dict[str, str], list[tuple[str, Any]]]:
     notes: list[Entry] = []
     context = CallContext(
-        "chat_supervisor", "chatAgent", transcript=lambda: heard, text_model=find, note=notes.append
+        "chat_supervisor",
+        "chatAgent",
+        transcript=lambda: heard,
+        text_model=find,
+        note=notes.append,
+        supervisor_timeout_s=60.0,  # what is asked is what is answered, not how fast a busy machine is
     )
     answer = await supervisor.next_response(context, relevant, "call_1")
     calls = [(note.name, json.loads(note.arguments)) for note in notes if isinstance(note, ToolStarted)]
