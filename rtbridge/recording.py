@@ -5,14 +5,15 @@
     events.jsonl             the journal            messages.jsonl   what the caller sent over the data channel
     session.json             scenario, agent, and whether anything is missing; written last
 
-The road of 20 ms only puts into a bounded queue; a thread of the call's own writes. When it cannot keep up, or the disk
-is full, the recording is cut and says so, and the call goes on. Until a call is over only sound lies on the disk; words
-are held back until they can be masked from the first on (upstream/scrubbing.py).
+The road of 20 ms only puts into a bounded queue; a thread of the call's own writes. When it cannot keep up, the disk is
+full, or anything else goes wrong here, the recording is cut and says so, and the call goes on. Until a call is over
+only sound lies on the disk; words are held back until they can be masked from the first on (upstream/scrubbing.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import queue
 import threading
@@ -32,6 +33,7 @@ from rtbridge.upstream.port import Upstream
 from rtbridge.upstream.recorder import RecordedUpstream
 from rtbridge.upstream.scrub import Scrubber
 from rtbridge.upstream.scrubbing import AUDIO, Silenced, scrub_lines, secrets_of
+from rtbridge.upstream.text import TextModels
 
 MAX_WAITING: Final = 4_000  # of 20 ms and frames: half a minute in which the disk does not answer
 MAX_WORDS_BYTES: Final = 64 * 1024 * 1024  # of one call that are held back
@@ -73,9 +75,12 @@ class Recording:
         """Return `leg`, written down as it is used."""
         return _RecordedLeg(leg, self)
 
-    def upstream(self, upstream: Upstream) -> Upstream:
-        """Return `upstream`, written down as it is used."""
-        return RecordedUpstream(upstream, self._frame)
+    def upstream(
+        self, upstream: Upstream, text_models: TextModels | None
+    ) -> tuple[Upstream, TextModels | None]:
+        """Return `upstream` and the text models beside it, written down as they are used."""
+        recorded = RecordedUpstream(upstream, self._frame)
+        return recorded, recorded.text_models(text_models)
 
     def said(self, chunk: bytes) -> None:
         """Take what the caller said next."""
@@ -97,7 +102,10 @@ class Recording:
         self._put("entry", (at_ms, entry))
 
     def _frame(self, row: Row) -> None:
-        self._put("frame", (row.event.get("type") == AUDIO, row.line()))
+        try:
+            self._put("frame", (row.event.get("type") == AUDIO, row.line()))
+        except Exception as error:  # noqa: BLE001 - the border to the call: what cannot be written must not end it
+            self._cut(f"a frame cannot be written: {type(error).__name__}")
 
     def _put(self, kind: str, what: Any) -> None:
         if self.cut is None:
@@ -118,13 +126,13 @@ class Recording:
             for name in (*TRACKS, "frames"):
                 self._files[name] = (self._folder / f"{name}.part").open("w+b")
         except OSError as error:
-            self._cut(error.strerror or "cannot be written")
+            self._cut(_why(error))
         while (waiting := self._queue.get()) is not None:
             if self._files and self.cut is None:
                 try:
                     self._take(*waiting)
-                except OSError as error:
-                    self._cut(error.strerror or "cannot be written")
+                except Exception as error:  # noqa: BLE001 - the thread's border: it goes on taking, so that nobody waits
+                    self._cut(_why(error))
 
     def _take(self, kind: str, what: Any) -> None:
         if kind in TRACKS:
@@ -170,8 +178,9 @@ class Recording:
             try:
                 if self._files:
                     self._finish()
-            except OSError as error:
-                self._cut(error.strerror or "cannot be written")
+            except Exception as error:  # noqa: BLE001 - the border to the bridge: its other calls go on
+                self._cut(_why(error))
+                self._say_cut()
             finally:
                 self._clear()
 
@@ -179,12 +188,21 @@ class Recording:
         lines, silenced = scrub_lines((self._line(at) for at in self._frames), self._scrubber)
         self._text("cassette.jsonl", lines)
         mask = self._scrubber.deeply
-        self._text("events.jsonl", [json.dumps(mask(event), ensure_ascii=False) for event in self._events])
+        self._text("events.jsonl", [json.dumps(mask(event)) for event in self._events])
         self._text("messages.jsonl", [json.dumps(mask(message)) for message in self._messages])
         self._track("caller", [(start, end) for start, end in silenced.caller_ms])
         self._track("heard", self._silenced_heard(silenced))
-        about = mask(self._about) | {"version": 1, "cut": self.cut}
+        self._say_what_it_is()
+
+    def _say_what_it_is(self) -> None:
+        about = self._scrubber.deeply(self._about) | {"version": 1, "cut": self.cut}
         (self._folder / SESSION).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+    def _say_cut(self) -> None:
+        """Mark what is there as cut: a few bytes, for which a full disk may have room when the parts are gone."""
+        self._clear()
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            self._say_what_it_is()
 
     def _silenced_heard(self, silenced: Silenced) -> list[tuple[int, int]]:
         spans = (self._spans.get(item) for item in silenced.items)
@@ -217,11 +235,17 @@ class Recording:
 
     def _clear(self) -> None:
         for name, file in self._files.items():
-            try:
-                file.close()
-                (self._folder / f"{name}.part").unlink(missing_ok=True)
-            except OSError as error:
-                self._cut(error.strerror or "cannot be written")
+            for undo in (file.close, (self._folder / f"{name}.part").unlink):
+                try:
+                    undo()
+                except OSError as error:
+                    self._cut(_why(error))
+        self._files = {}
+
+
+def _why(error: Exception) -> str:
+    """Return what went wrong, in words that name no file: the folder's owner knows it, and others need not."""
+    return (error.strerror if isinstance(error, OSError) else None) or f"a fault: {type(error).__name__}"
 
 
 class _RecordedLeg:

@@ -191,10 +191,10 @@ class Switchboard:
         """
         call_id = random_id("rtc")
         recording = self._recorded(call_id, reservation, wish)
-        record, upstream = self._record, self._dial()
+        record, upstream, text_model = self._record, self._dial(), self._text_model
         if recording is not None:
             record = partial(_both, recording, record)
-            upstream = recording.upstream(upstream)
+            upstream, text_model = recording.upstream(upstream, text_model)
         session = Session(
             call_id=call_id,
             scenario=reservation.scenario,
@@ -204,7 +204,7 @@ class Switchboard:
             settings=self._settings,
             record=record,
             new_id=random_id,
-            text_model=self._text_model,
+            text_model=text_model,
             wish=wish,
             effects=self._effects,
         )

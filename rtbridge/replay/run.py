@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from rtbridge.agents.scenario import Scenario
@@ -25,7 +25,8 @@ from rtbridge.replay.upstreams import answering
 from rtbridge.session import Session
 from rtbridge.settings import Settings
 from rtbridge.upstream import known
-from rtbridge.upstream.port import Capabilities, Upstream, WireEvent
+from rtbridge.upstream.passing import PassingUpstream
+from rtbridge.upstream.port import Upstream, WireEvent
 from rtbridge.upstream.recorder import RecordedUpstream
 from rtbridge.upstream.scrubbing import KeptFrames
 
@@ -37,55 +38,30 @@ GRACE_S: Final = 1.0  # virtual, for tasks that are about to end when the call h
 class CountingIds:
     """Ids that count, a row for each prefix: item_0001, item_0002, then event_0001."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: str = "") -> None:
+        """`mark` stands before each number, where others count as well: item_x0001."""
+        self._mark = mark
         self._made: Counter[str] = Counter()
 
     def __call__(self, prefix: str) -> str:
         """Return the next id of `prefix`."""
         self._made[prefix] += 1
-        return f"{prefix}_{self._made[prefix]:04d}"
+        return f"{prefix}_{self._mark}{self._made[prefix]:04d}"
 
 
-class TappedUpstream:
-    """An upstream that passes everything on and keeps each item's audio: the witness of what could be heard."""
+class TappedUpstream(PassingUpstream):
+    """Keeps each item's audio as it passes: the witness of what could be heard."""
 
     def __init__(self, inner: Upstream) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self.made: dict[str, bytearray] = {}  # 24 kHz mono s16le by item
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """Return those of the inner upstream."""
-        return self._inner.capabilities
-
-    @property
-    def url(self) -> str:
-        """Return that of the inner upstream."""
-        return self._inner.url
-
-    async def connect(self) -> None:
-        """Open the inner upstream."""
-        await self._inner.connect()
-
-    def send(self, event: Mapping[str, object]) -> None:
-        """Pass on one client event."""
-        self._inner.send(event)
-
-    def send_audio(self, pcm: bytes) -> int:
-        """Pass on the caller's audio."""
-        return self._inner.send_audio(pcm)
-
-    async def events(self) -> AsyncIterator[WireEvent]:
-        """Pass on server events."""
-        async for event in self._inner.events():
-            if event.get("type") == "response.output_audio.delta":
-                audio = self.made.setdefault(str(event.get("item_id")), bytearray())
-                audio += base64.b64decode(event["delta"])
-            yield event
-
-    async def close(self) -> None:
-        """Close the inner upstream."""
-        await self._inner.close()
+    def came(self, event: WireEvent) -> None:
+        """Keep audio; what is none is the bridge's to complain about."""
+        if event.get("type") == "response.output_audio.delta":
+            with contextlib.suppress(ValueError, TypeError):
+                sound = base64.b64decode(event.get("delta") or "")
+                self.made.setdefault(str(event.get("item_id")), bytearray()).extend(sound)
 
 
 def play(story: Story, *, scenario: Scenario, parts: EngineParts, settings: Settings) -> RunResult:
@@ -107,11 +83,13 @@ def play(story: Story, *, scenario: Scenario, parts: EngineParts, settings: Sett
 async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: Settings) -> RunResult:
     script = Script(story)
     caller = ReplayCaller(script)
-    new_id = CountingIds()
+    # A cassette has ids of its own, which the engine may have counted, too: an item of both would be one item.
+    new_id = CountingIds("again" if story.upstream.kind is UpstreamKind.CASSETTE else "")
     is_engine = story.upstream.kind is UpstreamKind.URL and bool(await known.is_engine(story.upstream.url))
     answers = answering(story, parts, settings, new_id, is_engine=is_engine)
     frames = KeptFrames(settings)
-    upstream = TappedUpstream(RecordedUpstream(answers.upstream, frames.keep))
+    recorded = RecordedUpstream(answers.upstream, frames.keep)
+    upstream = TappedUpstream(recorded)
     entries: list[Logged] = []
 
     def record(_call_id: str, at_ms: int, entry: journal.Entry) -> None:
@@ -126,7 +104,7 @@ async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: 
         settings=settings,
         record=record,
         new_id=new_id,
-        text_model=answers.text_model,
+        text_model=recorded.text_models(answers.text_model),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(caller.run(), name="caller")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import wave
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,22 +15,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from rtbridge.core import pcm
+from rtbridge.core.approval import OPERATOR, PAGE
 from rtbridge.errors import StoryError
+from rtbridge.replay.as_it_went import expected
 from rtbridge.replay.hearing import Burst, bursts_of
 from rtbridge.replay.sound import Sound
 from rtbridge.replay.story import (
     Anchor,
     Budget,
-    CallExpect,
     Start,
     Story,
-    ToolExpect,
-    TranscriptExpect,
     Turn,
     TurnExpect,
     UpstreamChoice,
     UpstreamKind,
 )
+from rtbridge.upstream.frames import read_cassette
 
 ABOUT: Final = "session.json"
 CASSETTE: Final = "cassette.jsonl"
@@ -41,14 +40,26 @@ BEFORE_MS: Final = 200  # kept of the quiet around a piece
 AFTER_MS: Final = 300
 MAX_PIECE_MS: Final = 18_000  # of one piece: a file of it stays under a megabyte
 MAX_FILE_BYTES: Final = 512 * 1024 * 1024
-LOST_WORDS: Final = 3  # of what an interrupted agent said: two clocks cut it a little apart
+LONGEST_S: Final = 1e6  # of a call
+SAYABLE: Final = (  # events of a caller's client for which a story has a word
+    "conversation.item.create",
+    "response.create",
+    "rtbridge.agent.switch",
+    "rtbridge.tool.approve",
+    "rtbridge.tool.reject",
+)
 
 Graphs = Mapping[str, Sequence[str]]
 
 
 def is_session(path: Path) -> bool:
-    """Say whether a folder holds a recorded call."""
+    """Say whether a folder holds a recorded call that is over."""
     return (path / ABOUT).is_file()
+
+
+def is_unfinished(path: Path) -> bool:
+    """Say whether a folder holds a recording whose end was not written."""
+    return not is_session(path) and any(path.glob("*.part"))
 
 
 def load_session(folder: Path, graphs: Graphs | None = None) -> Story:
@@ -72,7 +83,7 @@ def load_session(folder: Path, graphs: Graphs | None = None) -> Story:
         raise StoryError(f"{cassette}: not there: without it nobody answers the call")
     track = read_track(folder / "caller.wav")
     events = _objects(folder / "events.jsonl")
-    doings = tuple(_doings(_objects(folder / "messages.jsonl"), folder))
+    doings = tuple(_doings(folder, answered(events)))
     turns = tuple(_turns(track, doings, _spoken(cassette)))
     if not turns:
         raise StoryError(
@@ -84,7 +95,7 @@ def load_session(folder: Path, graphs: Graphs | None = None) -> Story:
         scenario=scenario,
         agent=agent if isinstance(agent, str) else None,
         turns=turns,
-        expect=_expected(events),
+        expect=expected(events),
         budget=Budget(),
         upstream=UpstreamChoice(UpstreamKind.CASSETTE, file=cassette),
         stays_ms=pcm.ms_of_samples(pcm.samples_of(track)),
@@ -113,23 +124,35 @@ class _Doing:
     at: int  # sample of the caller's track
     typed: str | None = None
     switch: str | None = None
+    approve: bool | None = None
+    waited_ms: int = 0  # a tool call, for its approval
 
 
-def _turns(track: bytes, doings: Sequence[_Doing], spoken_ms: Sequence[tuple[int, int]]) -> Iterator[Turn]:
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """What the upstream heard the caller say, and where in the caller's track, in ms."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+def _turns(track: bytes, doings: Sequence[_Doing], spoken: Sequence[_Spoken]) -> Iterator[Turn]:
     found: list[tuple[int, int, _Doing | None]] = [(doing.at, doing.at, doing) for doing in doings]
     found += [(start, end, None) for start, end in pieces_of(track, [doing.at for doing in doings])]
     for n, (start, end, doing) in enumerate(sorted(found, key=lambda one: one[:2]), start=1):
-        at_ms = pcm.ms_of_samples(start)
-        when = Start(Anchor.CALL_START, at_ms)
+        at_ms, end_ms = pcm.ms_of_samples(start), pcm.ms_of_samples(end)
+        when, no = Start(Anchor.CALL_START, at_ms), TurnExpect()
         if doing is not None:
-            yield Turn(f"turn {n}", 1, None, doing.typed, False, when, TurnExpect(), doing.switch)
+            if doing.approve is not None:
+                when = Start(Anchor.APPROVAL, doing.waited_ms)
+            yield Turn(f"turn {n}", 1, None, doing.typed, False, when, no, doing.switch, doing.approve)
             continue
-        sound = Sound(
-            f"caller at {at_ms / 1000:.2f} s", track[start * pcm.SAMPLE_BYTES : end * pcm.SAMPLE_BYTES]
-        )
-        end_ms = pcm.ms_of_samples(end)
-        is_noise = not any(begun < end_ms and over > at_ms for begun, over in spoken_ms)
-        yield Turn(f"turn {n}", 1, sound, None, is_noise, when, TurnExpect())
+        said = [one for one in spoken if one.start_ms < end_ms and one.end_ms > at_ms]
+        words = " ".join(one.text for one in said if one.text)
+        label = f"{words or 'caller'} at {at_ms / 1000:.2f} s"
+        sound = Sound(label, track[start * pcm.SAMPLE_BYTES : end * pcm.SAMPLE_BYTES])
+        yield Turn(f"turn {n}", 1, sound, None, not said, when, no)
 
 
 def pieces_of(track: bytes, cuts: Sequence[int] = ()) -> list[tuple[int, int]]:
@@ -152,40 +175,95 @@ def pieces_of(track: bytes, cuts: Sequence[int] = ()) -> list[tuple[int, int]]:
         edges |= set(range(start, end, pcm.samples_of_ms(MAX_PIECE_MS)))
         ordered = sorted(edges)
         pieces += list(itertools.pairwise(ordered))
-    return [(start, end) for start, end in pieces if end > start]
+    return [(start, end) for start, end in pieces if any(track[start * 2 : end * 2])]
 
 
 def _frame(sample: int) -> int:
     return sample // pcm.FRAME_SAMPLES * pcm.FRAME_SAMPLES
 
 
-def _spoken(cassette: Path) -> list[tuple[int, int]]:
-    """Return where the upstream heard the caller speak, in ms of the caller's track."""
+def _spoken(cassette: Path) -> list[_Spoken]:
     started: dict[str, int] = {}
-    spans = []
-    for row in _objects(cassette):
-        event = row.get("event") or {}
-        if event.get("type") == "input_audio_buffer.speech_started":
-            started[str(event.get("item_id"))] = int(event.get("audio_start_ms") or 0)
-        elif event.get("type") == "input_audio_buffer.speech_stopped":
-            begun = started.pop(str(event.get("item_id")), 0)
-            spans.append((begun, int(event.get("audio_end_ms") or 0)))
-    return spans
+    spans: dict[str, tuple[int, int]] = {}
+    texts: dict[str, str] = {}
+    for row in read_cassette(cassette).rows:
+        kind, item = row.event["type"], str(row.event.get("item_id"))
+        if kind == "input_audio_buffer.speech_started":
+            started[item] = _ms(row.event.get("audio_start_ms"))
+        elif kind == "input_audio_buffer.speech_stopped":
+            spans[item] = (started.pop(item, 0), _ms(row.event.get("audio_end_ms")))
+        elif kind == "conversation.item.input_audio_transcription.completed":
+            texts[item] = str(row.event.get("transcript") or "").strip()
+    return [_Spoken(start, end, texts.get(item, "")) for item, (start, end) in spans.items()]
 
 
-def _doings(messages: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[_Doing]:
-    for message in messages:
+def _ms(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+Answers = Mapping[str, tuple[bool, int]]
+"""Tool calls that the caller's page answered for: whether with a yes, and after how many ms."""
+
+
+def answered(events: Sequence[Mapping[str, Any]]) -> Answers:
+    """Return which tool calls the page approved or rejected, by their call_id."""
+    asked: dict[str, int] = {}
+    found: dict[str, tuple[bool, int]] = {}
+    for entry in events:
+        call_id, kind = str(entry.get("call_id")), entry.get("event")
+        if kind == "tool.approval_requested":
+            asked[call_id] = _ms(entry.get("at_ms"))
+        elif kind in ("tool.approved", "tool.rejected") and entry.get("by") == PAGE:
+            found[call_id] = (kind == "tool.approved", _ms(entry.get("at_ms")) - asked.get(call_id, 0))
+    return found
+
+
+def left_out(folder: Path) -> list[str]:
+    """Return what happened in a recorded call that no story can say, a line each."""
+    about = _object(folder / ABOUT)
+    found = (
+        [f"the offer asked for a session of its own: {', '.join(wish)}"]
+        if (wish := about.get("wish"))
+        else []
+    )
+    for entry in _objects(folder / "events.jsonl"):
+        if entry.get("event") in ("tool.approved", "tool.rejected") and entry.get("by") == OPERATOR:
+            answer = str(entry["event"]).removeprefix("tool.")
+            found.append(
+                f"a tool call was {answer} by the operator, at {_ms(entry.get('at_ms')) / 1000:.2f} s"
+            )
+    for at_s, event in _messages(folder):
+        kind = str(event.get("type"))
+        if kind not in SAYABLE:
+            found.append(f"the caller's client sent {kind[:80]}, at {at_s:.2f} s")
+    return found
+
+
+def _messages(folder: Path) -> Iterator[tuple[float, dict[str, Any]]]:
+    file = folder / "messages.jsonl"
+    for message in _objects(file):
         try:
-            event = json.loads(str(message.get("text")))
-            at = _frame(pcm.samples_of_ms(float(message["t"]) * 1000))
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoryError(f"{folder / 'messages.jsonl'}: not what a recording writes: {error}") from None
-        if not isinstance(event, dict):
-            continue
-        if event.get("type") == "rtbridge.agent.switch":
+            event, at_s = json.loads(str(message.get("text"))), float(message["t"])
+            if not 0 <= at_s < LONGEST_S:
+                raise ValueError(f"t is {at_s}")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise StoryError(f"{file}: not what a recording writes: {error}") from None
+        if isinstance(event, dict):
+            yield at_s, event
+
+
+def _doings(folder: Path, answers: Answers) -> Iterator[_Doing]:
+    for at_s, event in _messages(folder):
+        kind = event.get("type")
+        at = _frame(pcm.samples_of_ms(at_s * 1000))
+        if kind == "rtbridge.agent.switch":
             yield _Doing(at, switch=str(event.get("agent")))
-        elif event.get("type") == "conversation.item.create" and (text := _typed(event)):
+        elif kind == "conversation.item.create" and (text := _typed(event)):
             yield _Doing(at, typed=text)
+        elif kind in ("rtbridge.tool.approve", "rtbridge.tool.reject"):
+            approve, waited_ms = answers.get(str(event.get("call_id")), (None, 0))
+            if approve is not None:
+                yield _Doing(at, approve=approve, waited_ms=max(0, waited_ms))
 
 
 def _typed(event: Mapping[str, Any]) -> str:
@@ -194,39 +272,6 @@ def _typed(event: Mapping[str, Any]) -> str:
         return ""
     parts = item.get("content") or ()
     return " ".join(str(part.get("text")) for part in parts if isinstance(part, dict) and part.get("text"))
-
-
-def _expected(events: Sequence[Mapping[str, Any]]) -> CallExpect:
-    """Return that the call goes as it went: the same handoffs, tools and words."""
-    said = []
-    for entry in events:
-        if entry.get("event") == "item.heard" and (text := str(entry.get("heard_text") or "")):
-            words = text.split()
-            sure = words if not entry.get("unheard_text") else words[:-LOST_WORDS]
-            if sure:
-                said.append(TranscriptExpect("agent", r"\s+".join(re.escape(word) for word in sure), None))
-        elif entry.get("event") == "caller.said" and entry.get("text"):
-            said.append(TranscriptExpect("caller", re.escape(str(entry["text"])), None))
-    return CallExpect(
-        handoffs=tuple(str(entry["to"]) for entry in events if entry.get("event") == "agent.handed_off"),
-        tools=tuple(_tools(events)),
-        transcript=tuple(said),
-    )
-
-
-def _tools(events: Sequence[Mapping[str, Any]]) -> Iterator[ToolExpect]:
-    for entry in events:
-        name = str(entry.get("name"))
-        if (
-            entry.get("event") == "tool.started"
-            and entry.get("by") is None
-            and not name.startswith("transfer_to_")
-        ):
-            try:
-                arguments = json.loads(str(entry.get("arguments") or "{}"))
-            except ValueError:
-                arguments = {}
-            yield ToolExpect(name, arguments if isinstance(arguments, dict) else {})
 
 
 def _object(file: Path) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Answering:
     """An upstream made for one run of a story."""
 
     upstream: Upstream
-    text_model: TextModels
+    text_model: TextModels | None
     cassette: CassetteUpstream | None = None
 
 
@@ -97,8 +97,11 @@ def answering(
         case UpstreamKind.CASSETTE:
             if choice.file is None:
                 raise StoryError(f"{story.file}:{choice.line}: its cassette is not there")
-            cassette = CassetteUpstream(read_cassette(choice.file))
-            return Answering(cassette, local, cassette)
+            recording = read_cassette(choice.file)
+            cassette = CassetteUpstream(recording)
+            if recording.texts is None:  # from before text models were recorded
+                return Answering(cassette, local, cassette)
+            return Answering(cassette, cassette.texts.find if recording.texts else None, cassette)
         case UpstreamKind.OPENAI:
             return Answering(dial_openai(settings), openai_text_models(settings))
         case UpstreamKind.URL:

@@ -6,7 +6,7 @@ caller's audio brought about (the begin and end of speech), which is due with th
 that is faster or slower still gets its answers after its own requests, and turns lie where the caller speaks.
 
 What is sent is matched by kind, in order, and by meaning (meaning.py). Whatever differs is a sentence in `mismatches`;
-the call goes on as well as it can, so that one run tells all.
+the call goes on as well as it can, so that one run tells all. Text models answer beside it: text_cassette.py.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from typing import Any, Final
 
 from rtbridge.core import pcm
 from rtbridge.errors import Closed
-from rtbridge.upstream.frames import APPEND, Cassette, Row
+from rtbridge.upstream.frames import APPEND, TEXTS, Cassette, Row
 from rtbridge.upstream.meaning import differences, label, shown
 from rtbridge.upstream.port import Capabilities, WireEvent
 from rtbridge.upstream.scrub import MASK
+from rtbridge.upstream.text_cassette import CassetteTexts
 
 PATIENCE_S: Final = 8.0  # that a frame may be sent later than it was, after what came before it
 AHEAD_S: Final = 1.0  # of the recording, that a frame may be sent before what came before it
@@ -67,6 +68,7 @@ class CassetteUpstream:
     """An Upstream out of a recording. Runs on any loop; used once."""
 
     def __init__(self, cassette: Cassette) -> None:
+        """Raises StoryError for a text model's output that is none."""
         self._cassette = cassette
         self._outs, self._ins = _laid_out(cassette)
         self._waiting: dict[str, deque[_Out]] = {}
@@ -83,7 +85,8 @@ class CassetteUpstream:
         self._more = asyncio.Event()
         self._closed = False
         self.mismatches: list[str] = []
-        self.uncompared = 0  # tool outputs that could not be, since their calls' arguments were masked
+        self.texts = CassetteTexts(cassette, self._tell)
+        self.uncompared = self.texts.uncompared  # tool outputs, since their calls' arguments were masked
 
     @property
     def capabilities(self) -> Capabilities:
@@ -142,6 +145,8 @@ class CassetteUpstream:
 
     async def close(self) -> None:
         """End it; idempotent."""
+        if not self._closed:
+            self.texts.tell_missing()
         self._closed = True
         self._more.set()
 
@@ -264,6 +269,8 @@ def _laid_out(cassette: Cassette) -> tuple[list[_Out], list[_In]]:
     cause: _Out | _In | None = None
     samples = 0
     for row in cassette.rows:
+        if row.event["type"] in TEXTS:
+            continue
         if row.dir == "in":
             frame = _In(row, len(outs), samples, cause)
             ins.append(frame)

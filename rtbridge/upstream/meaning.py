@@ -1,7 +1,8 @@
 """What a client event means, and how two of them differ, in words.
 
 Two events mean the same when a model would do the same on them: ids of events count for nothing, a truncation may
-differ by a fraction of a word, JSON texts by their spelling. A text that was masked in a recording stands for any.
+differ by a fraction of a word, JSON texts by their spelling. A text that was masked in a recording stands for any. So
+do two requests to a text model, where what an agent was heard to say may end a few words sooner or later.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rtbridge.upstream.scrub import MASK
 
 TRUNCATE_TOLERANCE_MS: Final = 400  # a real clock and a virtual one hear the caller begin within two words
+CUT_WORDS: Final = 3  # by which two ears may differ in where an agent was cut off
 SHOWN_CHARS: Final = 120
 SHOWN_LINES: Final = 3  # of a text, each way
 _ABSENT: Final = object()
@@ -33,8 +35,10 @@ def label(event: Mapping[str, Any]) -> str:
 
 
 def shown(event: Mapping[str, Any]) -> str:
-    """Return an event in a few words, for a person who looks for it."""
+    """Return an event in a few words, for a person who looks for it. An id that we gave an item tells nothing."""
     rest = {key: value for key, value in event.items() if key not in ("type", "event_id")}
+    if isinstance(item := rest.get("item"), Mapping):
+        rest["item"] = {key: value for key, value in item.items() if key != "id"}
     return _short(json.dumps(rest, ensure_ascii=False)) if rest else "nothing more in it"
 
 
@@ -55,6 +59,65 @@ def differences(expected: Mapping[str, Any], got: Mapping[str, Any]) -> list[str
                 before = {key: value for key, value in before.items() if key != "id"}
                 after = {key: value for key, value in after.items() if key != "id"}
     return list(_walk("", before, after))
+
+
+def request_differences(
+    expected: Mapping[str, Any], got: Mapping[str, Any], hidden: Collection[str]
+) -> list[str]:
+    """Return what a text model is asked otherwise than `expected`, a sentence each.
+
+    `hidden` are the calls of tools whose arguments were masked: their outputs are not compared.
+    """
+    before, after = dict(expected), dict(got)
+    was, now = before.pop("input", None), after.pop("input", None)
+    found = list(_walk("", before, after))
+    if isinstance(was, str) and isinstance(now, str):
+        return found if _cut_alike(was, now) else [*found, *_walk("input", was, now)]
+    if not (_is_list(was) and _is_list(now)):
+        return [*found, *_walk("input", was, now)]
+    return [*found, *_conversations(was, now, hidden)]
+
+
+def _conversations(was: Sequence[Any], now: Sequence[Any], hidden: Collection[str]) -> Iterator[str]:
+    """Yield the first thing in which two conversations differ."""
+    n = m = 0
+    while n < len(was) or m < len(now):
+        one = was[n] if n < len(was) else _ABSENT
+        other = now[m] if m < len(now) else _ABSENT
+        if one is not _ABSENT and other is not _ABSENT and _alike(one, other, hidden):
+            n, m = n + 1, m + 1
+        elif _is_a_breath(one):
+            n += 1
+        elif _is_a_breath(other):
+            m += 1
+        else:
+            yield from _walk(f"input[{n}]", one, other)
+            return
+
+
+def _alike(was: Any, now: Any, hidden: Collection[str]) -> bool:
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        if was.get("call_id") in hidden and was.get("type") == now.get("type") == "function_call_output":
+            return was.get("call_id") == now.get("call_id")
+        if was.get("role") == now.get("role") == "assistant":
+            before, after = was.get("content"), now.get("content")
+            if isinstance(before, str) and isinstance(after, str) and _cut_alike(before, after):
+                return True
+    return not any(_walk("", was, now))
+
+
+def _cut_alike(was: str, now: str) -> bool:
+    """Say whether one text is the other but for its last words."""
+    before, after = was.split(), now.split()
+    shorter = min(len(before), len(after))
+    return before[:shorter] == after[:shorter] and abs(len(before) - len(after)) <= CUT_WORDS
+
+
+def _is_a_breath(message: Any) -> bool:
+    """Say whether so little was heard of this message that another ear may have heard nothing."""
+    if not isinstance(message, Mapping) or message.get("role") != "assistant":
+        return False
+    return isinstance(content := message.get("content"), str) and len(content.split()) <= CUT_WORDS
 
 
 def _walk(path: str, was: Any, now: Any) -> Iterator[str]:

@@ -62,9 +62,9 @@ class Scrubber:
 
         A schema counts for what comes after it; a value for the whole call.
         """
-        session = event.get("session")
-        if isinstance(session, Mapping):
-            for tool in session.get("tools") or ():
+        for holder in (event.get("session"), event.get("request")):  # of an agent, or of a text model
+            tools = holder.get("tools") if isinstance(holder, Mapping) else None
+            for tool in tools if isinstance(tools, list) else ():
                 self._names |= set(_sensitive(tool.get("parameters") if isinstance(tool, Mapping) else None))
         if self._names:
             for arguments in _arguments(event, 0):
@@ -75,7 +75,7 @@ class Scrubber:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return
         text = str(value)
-        if len(text.strip()) < LEAST_CHARS or len(self._tainted) >= MAX_TAINTED:
+        if MASK.fullmatch(text) or len(text.strip()) < LEAST_CHARS or len(self._tainted) >= MAX_TAINTED:
             return
         shown = re.sub(r"[\[\]\s]+", " ", name).strip()[:64] or "value"
         for form in forms_of(text):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rtbridge.settings import Settings
-from rtbridge.upstream.frames import Row
+from rtbridge.upstream.frames import TEXTS, Row
 from rtbridge.upstream.scrub import Scrubber, pieces
 
 AUDIO: Final = "response.output_audio.delta"
@@ -87,10 +87,12 @@ def scrub_lines(lines: Iterable[str], scrubber: Scrubber) -> tuple[list[str], Si
     for n, row in parsed.items():
         event = row["event"]
         if (edge := _SPEECH.get(event["type"])) is not None:
-            spans.setdefault(str(event.get("item_id")), []).append(int(event.get(edge) or 0))
+            at_ms = event.get(edge)
+            spans.setdefault(str(event.get("item_id")), []).append(at_ms if isinstance(at_ms, int) else 0)
         row["event"] = scrubber.deeply(event)
         if row["event"] != event:
-            silenced.items |= set(_said_in(event, row["event"]))
+            if event["type"] not in TEXTS:  # what text models read was said in an item of its own
+                silenced.items |= set(_said_in(event, row["event"]))
             kept[n] = json.dumps(row)
         elif event["type"].endswith(".delta"):
             kept[n] = json.dumps(row)
@@ -119,13 +121,13 @@ def _streams(parsed: Mapping[int, Any]) -> Iterator[list[int]]:
 
 def _said_in(before: Any, after: Any) -> Iterator[str]:
     """Yield the items with a transcript that was masked."""
-    if isinstance(before, Mapping):
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
         said = any(before.get(key) != after.get(key) for key in ("transcript", "content"))
         if said:
             yield str(before.get("item_id") or before.get("id"))
         for key, value in before.items():
             yield from _said_in(value, after.get(key))
-    elif isinstance(before, list):
+    elif isinstance(before, list) and isinstance(after, list):
         for one, other in zip(before, after, strict=True):
             yield from _said_in(one, other)
 
@@ -134,6 +136,9 @@ def _silent(line: str, items: set[str]) -> str:
     row = json.loads(line)
     if row["event"].get("item_id") not in items:
         return line
-    samples = len(base64.b64decode(row["event"]["delta"]))
+    try:
+        samples = len(base64.b64decode(row["event"]["delta"]))
+    except (ValueError, TypeError, KeyError):  # no sound at all, whatever the upstream meant by it
+        samples = 0
     row["event"]["delta"] = base64.b64encode(bytes(samples)).decode("ascii")
     return json.dumps(row)
