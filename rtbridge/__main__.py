@@ -1,4 +1,4 @@
-"""The command line: `rtbridge serve | engine | replay | talk | approvals | scenarios | mcp | bench | doctor`.
+"""The command line: `rtbridge serve | engine | replay | record | talk | approvals | scenarios | mcp | bench | doctor`.
 
 Here the settings are read, and an error on purpose becomes one clear line and exit
 code 2. Each command imports what it needs when it is called, so that `rtbridge --help` is quick and a bridge with
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rtbridge import logs, remote
 from rtbridge.errors import RtbridgeError, SettingsError, on_purpose
 from rtbridge.replay.arguments import add_arguments as replay_arguments
+from rtbridge.replay.arguments import add_record_arguments as record_arguments
 from rtbridge.replay.arguments import add_talk_arguments as talk_arguments
 from rtbridge.settings import Settings, env_sample, load_settings
 
@@ -84,6 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     replay = add("replay", _replay, "Play stories against the bridge and check what is heard.")
     replay_arguments(replay)
     add_log(replay)
+
+    record = add("record", _record, "Make a story of a recorded call, with its audio and cassette.")
+    record_arguments(record)
+    add_log(record)
 
     talk = add("talk", _talk, "Make one call from a file or a microphone; its transcript as it happens.")
     talk_arguments(talk)
@@ -178,6 +183,12 @@ def _replay(args: argparse.Namespace) -> int:
     from rtbridge.replay import cli
 
     return cli.run(args, _settings(args))
+
+
+def _record(args: argparse.Namespace) -> int:
+    from rtbridge.replay import record
+
+    return record.run(args, _settings(args))
 
 
 def _talk(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What `rtbridge replay` and `rtbridge talk` take. Nothing heavy is imported here: all help comes this way."""
+"""What `rtbridge replay`, `record` and `talk` take. Nothing heavy is imported here: all help comes this way."""
 
 from __future__ import annotations
 
@@ -33,6 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--update", action="store_true", help="write the stories' golden journals anew")
     parser.add_argument("--jobs-summary", action="store_true", help="end with one table of all stories")
+
+
+def add_record_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `rtbridge record` takes."""
+    parser.add_argument(
+        "session", metavar="SESSION", help="folder of a recorded call, or its id under RTBRIDGE_RECORD_DIR"
+    )
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="PATH",
+        required=True,
+        help="the new story's file, or a folder for it: a scenario's, or its stories",
+    )
 
 
 def add_talk_arguments(parser: argparse.ArgumentParser) -> None:
