@@ -172,7 +172,7 @@ def _engine(args: argparse.Namespace) -> int:
     parts = load_engine(settings, args.brains or settings.scenarios or default_root())
     faults: Sequence[Fault] = ()
     if args.faults:
-        from rtbridge.replay.read_story import load_faults
+        from rtbridge.replay.read_faults import load_faults
 
         faults = load_faults(args.faults)
     _run(engine_alone(parts, args.host, settings.engine_port, faults))

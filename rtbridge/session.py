@@ -17,13 +17,13 @@ from typing import Any
 from rtbridge.agents.effect_book import EffectBook, book_at
 from rtbridge.agents.moderator import Moderator
 from rtbridge.agents.scenario import Scenario
-from rtbridge.core import approval, asks, history, journal
+from rtbridge.core import approval, asks, dtmf, history, journal
 from rtbridge.core.agent_asks import handle_ask
 from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.carried import media_told_before
 from rtbridge.core.client_events import handle_caller
 from rtbridge.core.dialect import MAX_MESSAGE_BYTES
-from rtbridge.core.leg import CallerLeg, LegGone, LegMessage, LegResumed, LegSuspended, LegUp
+from rtbridge.core.leg import CallerLeg, LegGone, LegKey, LegMessage, LegResumed, LegSuspended, LegUp
 from rtbridge.core.plan import Settle
 from rtbridge.core.server_events import handle_upstream
 from rtbridge.errors import RtbridgeError, first_of
@@ -192,6 +192,8 @@ class Session:
                         handle_caller(self.call, json.dumps(wish), now)
                 case LegMessage(text):
                     handle_caller(self.call, text, now)
+                case LegKey(key):
+                    dtmf.press(self.call, key, now, by="media")
                 case LegSuspended(reason):
                     self.call.leg_suspended(reason, now)
                 case LegResumed(gap_ms):

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from rtbridge.core import approval, correspondence, interruption, journal, pcm, waits
+from rtbridge.core import approval, correspondence, dtmf, interruption, journal, pcm, waits
 from rtbridge.core.approval import Approvals
 from rtbridge.core.arbiter import NOT_HANDED_OVER, Arbiter, NewId
 from rtbridge.core.audible import Ear
 from rtbridge.core.bounds import Bounds
 from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.detection import TurnDetection
+from rtbridge.core.dtmf import Keypad
 from rtbridge.core.filler import CAUSE, Filler
 from rtbridge.core.handover import Handover
 from rtbridge.core.latency import Stopwatch
@@ -60,6 +61,7 @@ class Call:
         self.tools: dict[str, tuple[str, str, float]] = {}  # call_id -> name, arguments, since
         self.retried = False
         self.client = Correspondence()
+        self.keypad = Keypad()
         self._actions: deque[Action] = deque()
         self._notices: set[str] = set()  # of few kinds: of agents and voices
         self._leg_up = False
@@ -81,6 +83,7 @@ class Call:
             self.arbiter.deadline(),
             waits.due(self),
             self.approvals.deadline(),
+            self.keypad.deadline(),
         ]
         return min(time for time in times if time is not None)
 
@@ -166,6 +169,7 @@ class Call:
             self.hang_up("the caller did not come back")
         approval.expire(self, now)
         waits.fill(self, now)
+        dtmf.tell_complete(self, now)
         lost = self.arbiter.lost(now)
         late = self.arbiter.expire(now) if lost is None else ["response.cancel was not answered"]
         for words in late:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import approval, dialect, journal, switching
+from rtbridge.core import approval, dialect, dtmf, journal, switching
 from rtbridge.core.call import Call
 from rtbridge.core.dialect import Refused
 from rtbridge.core.turns import Cause
@@ -122,6 +122,10 @@ def _approval(call: Call, event: Wire, now: float) -> None:
     call.settle(now)
 
 
+def _dtmf(call: Call, event: Wire, now: float) -> None:
+    dtmf.press(call, dialect.dtmf_digits(event), now, by="page")
+
+
 def _too_many(event: Wire) -> Refused:
     return Refused(
         "too_many_events",
@@ -141,6 +145,7 @@ _HANDLERS: dict[str, Callable[[Call, Wire, float], None]] = {
     "input_audio_buffer.clear": _input_forward,
     "input_audio_buffer.commit": _input_forward,
     "rtbridge.agent.switch": _agent_switch,
+    "rtbridge.dtmf": _dtmf,
     "rtbridge.tool.approve": _approval,
     "rtbridge.tool.reject": _approval,
 }

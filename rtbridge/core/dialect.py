@@ -11,8 +11,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rtbridge.core.dtmf import KEYS
+
 Wire = dict[str, Any]
 
+MAX_DIGITS = 32  # of one rtbridge.dtmf
 MAX_EVENT_ID_CHARS = 512  # what OpenAI takes
 MAX_TEXT_CHARS = 16_000  # of one typed message
 MAX_MESSAGE_BYTES = 65_536  # of one event towards the caller
@@ -28,6 +31,7 @@ CLIENT_EVENTS = frozenset(
         "input_audio_buffer.clear",
         "input_audio_buffer.commit",
         "rtbridge.agent.switch",  # ours: {"agent": name}
+        "rtbridge.dtmf",  # ours: {"digits": "1234#"}
         "rtbridge.tool.approve",
         "rtbridge.tool.reject",
     }
@@ -196,6 +200,20 @@ def approval_answer(event: Mapping[str, Any]) -> tuple[str, str]:
     if message and kind == "rtbridge.tool.approve":
         raise refused("not_allowed", "a message goes with a rejection only", "message")
     return call_id, message
+
+
+def dtmf_digits(event: Mapping[str, Any]) -> str:
+    """Return the keys of a rtbridge.dtmf. Raises Refused."""
+    digits = event.get("digits")
+    if not isinstance(digits, str) or not 0 < len(digits) <= MAX_DIGITS or set(digits) - set(KEYS):
+        raise Refused(
+            "invalid_value",
+            f"digits must be 1 to {MAX_DIGITS} keys of a telephone, each one of {KEYS}",
+            kind="rtbridge.dtmf",
+            event_id=event.get("event_id"),
+            param="digits",
+        )
+    return digits
 
 
 def turn_detection(event: Mapping[str, Any]) -> tuple[bool, Wire | None]:

@@ -158,6 +158,16 @@ class BargeInConfirmed(Entry):
     heard_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class DtmfReceived(Entry):
+    """The caller pressed a key."""
+
+    event = "dtmf.received"
+    to_caller = True
+    digit: str  # 0-9, *, #, A-D
+    by: str  # media | page
+
+
 # -- conversation -----------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class CallerSaid(Entry):
@@ -243,7 +253,7 @@ class ResponseRequested(Entry):
     """The arbiter sent response.create."""
 
     event = "response.requested"
-    cause: str  # greeting | speech | text | tool | handoff | client | retry | ending
+    cause: str  # greeting | speech | text | dtmf | tool | handoff | client | retry | ending
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,13 +38,20 @@ class LegMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class LegKey:
+    """The caller pressed one key: 0-9, *, #, A-D. Told once, however often the media said it."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class LegGone:
     """The leg is over and will say nothing more."""
 
     reason: str
 
 
-LegEvent = LegUp | LegSuspended | LegResumed | LegMessage | LegGone
+LegEvent = LegUp | LegSuspended | LegResumed | LegMessage | LegKey | LegGone
 
 Pull = Callable[[int], bytes]
 """`pull(samples) -> pcm`: exactly that many samples, 24 kHz mono s16le. Never blocks."""

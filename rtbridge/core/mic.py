@@ -33,6 +33,7 @@ class MicCounts:
     """What happened to the caller's audio. Packets, except where the name has a unit."""
 
     packets: int = 0
+    beside: int = 0  # of the stream, and without audio
     lost: int = 0  # sequence numbers that never came, or too late
     late: int = 0  # came after their place was filled
     duplicate: int = 0
@@ -111,6 +112,19 @@ class MicTimeline:
             gap = self._max_gap
         filler = self._fill(gap, known[-gap * SAMPLE_BYTES :], lost=step > 1)
         return filler + self._pass(sequence, timestamp, pcm if known else _fade_in(pcm))
+
+    def beside(self, sequence: int) -> None:
+        """Note a packet of the stream that holds no audio, in its place: a telephone-event (RFC 4733 §2.5).
+
+        The time that it takes is a gap, to be silent by the next packet's timestamp, and not a loss.
+        """
+        if self._sequence is None:
+            return
+        step = _signed(sequence - self._sequence, 16)
+        if step > 0:
+            self.counts.lost += step - 1
+            self.counts.beside += 1
+            self._sequence = sequence
 
     def restart(self) -> None:
         """Begin anew with the next packet, whatever its numbers: the sender is another one."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from rtbridge.core import pcm
-from rtbridge.core.leg import Hear, LegEvent, LegGone, LegMessage, LegUp, Pull
+from rtbridge.core.leg import Hear, LegEvent, LegGone, LegKey, LegMessage, LegUp, Pull
 from rtbridge.errors import Closed
 
 FRAME_S = pcm.FRAME_MS / 1000
@@ -22,6 +22,7 @@ class Driven(Protocol):
     """Whoever speaks and listens, 20 ms by 20 ms: the script of a story, or a talker."""
 
     outbox: list[str]
+    pressed: list[str]
     reason: str | None
 
     @property
@@ -60,7 +61,7 @@ class ReplayCaller:
         self._attached.set()
 
     async def events(self) -> AsyncIterator[LegEvent]:
-        """Yield LegUp, typed messages, LegGone."""
+        """Yield LegUp, typed messages, pressed keys, LegGone."""
         while True:
             event = await self._events.get()
             yield event
@@ -99,10 +100,15 @@ class ReplayCaller:
         self._events.put_nowait(LegUp())
         began_s = loop.time()
         said: bytes | None = None
+        pressed: tuple[str, ...] = ()
         while not self._closed and not self._script.is_over:
             if said is not None:
                 self._hear(said)
+            for key in pressed:
+                self._events.put_nowait(LegKey(key))
             said = self._script.tick(self._pull(pcm.FRAME_SAMPLES))
+            pressed = tuple(self._script.pressed)
+            self._script.pressed.clear()
             for text in self._script.outbox:
                 self._events.put_nowait(LegMessage(text))
             self._script.outbox.clear()

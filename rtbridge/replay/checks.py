@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rtbridge.replay.carried import media_complaints
+from rtbridge.replay.dead_air import dead_air_ms
 from rtbridge.replay.evidence import Heard, Seen, SeenTurn
 from rtbridge.replay.failure import Failure, Verdict
+from rtbridge.replay.flagged import flagged
 from rtbridge.replay.metrics import bridge_added_ms, percentile
+from rtbridge.replay.noises import MOST_PAUSED_MS
 from rtbridge.replay.result import RunResult
 
-NOISE_GAP_MS = 400  # a noise may pause the agent for as long as it takes to know that it was one
 SHOWN_CHARS = 200
 
 
@@ -33,6 +35,7 @@ def judge(result: RunResult, seen: Seen) -> Verdict:
         *(failure for turn in seen.turns for failure in _turn(turn, notes)),
         *_handoffs(result, seen),
         *_tools(result, seen),
+        *_guardrail(result, notes),
         *_effects(result, seen),
         *_transcript(result, seen),
         *_budget(result, seen, notes),
@@ -81,13 +84,25 @@ def _turn(turn: SeenTurn, notes: list[str]) -> Iterator[Failure]:
         yield fail("heard", f"to hear /{expect.heard}/", _heard(turn))
     if expect.agent is not None and turn.agent != expect.agent:
         yield fail("agent", f"{expect.agent} to answer", _heard(turn))
-    if expect.ignore:
-        if turn.barged_in:
-            yield fail("ignore", "the noise to be ignored", "the agent was interrupted by it")
-        elif turn.gap_ms is None or turn.gap_ms > NOISE_GAP_MS:
-            gap = "did not go on" if turn.gap_ms is None else f"paused for {turn.gap_ms:g} ms"
-            yield fail("ignore", f"a pause of at most {NOISE_GAP_MS} ms for the noise", f"the agent {gap}")
+    if expect.ignore and (instead := _not_ignored(turn)) is not None:
+        yield fail("ignore", f"{_source(turn)} to be ignored", instead)
     yield from _interruption(turn, fail, notes)
+
+
+def _not_ignored(turn: SeenTurn) -> str | None:
+    """Return what a noise did that it should not; None when it was ignored."""
+    noise = turn.noise
+    if noise is None or (noise.ignored and not turn.barged_in):
+        return None
+    if turn.barged_in:
+        return "the agent was interrupted by it"
+    if noise.taken_for_turn:
+        return "it was taken for a turn of the caller"
+    if noise.paused_ms is None:
+        return "the agent did not go on"
+    if noise.lost:
+        return f"{noise.lost_ms:g} ms of the agent's words were lost"
+    return f"the agent paused for {noise.paused_ms:g} ms, {MOST_PAUSED_MS} ms are the most"
 
 
 def _interruption(turn: SeenTurn, fail: Any, notes: list[str]) -> Iterator[Failure]:
@@ -141,15 +156,47 @@ def _tools(result: RunResult, seen: Seen) -> Iterator[Failure]:
     expected = result.story.expect.tools
     if expected is None:
         return
+    airs = dead_air_ms(result) if any(tool.dead_air_ms is not None for tool in expected) else ()
     called = "; ".join(f"{name}({arguments}) at {_s(at)}" for at, name, arguments in seen.tools) or "no tool"
     if not expected and seen.tools:
         yield Failure(None, "tools", f"expected no tool to be called, seen {called}")
-    rest = iter(seen.tools)
+    rest = iter(enumerate(seen.tools))
     for tool in expected:
-        if not any(name == tool.name and _holds(arguments, tool.args) for _, name, arguments in rest):
+        found = next(
+            ((n, at) for n, (at, name, args) in rest if name == tool.name and _holds(args, tool.args)), None
+        )
+        if found is None:
             args = json.dumps(dict(tool.args), ensure_ascii=False, default=str)
             yield Failure(None, "tools", f"expected the call {tool.name}({args}) in its place, seen {called}")
             return
+        if tool.dead_air_ms is not None and airs[found[0]] > tool.dead_air_ms:
+            wanted = f"expected at most {tool.dead_air_ms} ms of silence while {tool.name} ran"
+            heard = f"heard nothing for {airs[found[0]]:g} ms of the call at {_s(found[1])}"
+            yield Failure(None, "dead_air_ms", f"{wanted}, {heard}")
+
+
+def _guardrail(result: RunResult, notes: list[str]) -> Iterator[Failure]:
+    expected = result.story.expect.guardrail
+    if expected is None:
+        return
+    all_flagged = flagged(result)
+    tripped = [one for one in all_flagged if one.category == expected.tripped]
+    if not tripped:
+        others = "; ".join(
+            f'{one.category} over "{_short(one.text)}" at {_s(one.at_ms)}' for one in all_flagged
+        )
+        message = (
+            f"expected a guardrail to trip over {expected.tripped}, seen {others or 'none that tripped'}"
+        )
+        yield Failure(None, "guardrail", message)
+    if (limit := expected.audible_ms) is None:
+        return
+    for one in tripped:
+        if one.audible_ms is None:
+            notes.append("audible_ms: what was heard of an item is only measured on the virtual road")
+        elif one.audible_ms > limit:
+            wanted = f'expected at most {limit} ms of "{_short(one.text)}" to be audible'
+            yield Failure(None, "guardrail", f"{wanted}, heard {one.audible_ms:g} ms of it")
 
 
 def _effects(result: RunResult, seen: Seen) -> Iterator[Failure]:

@@ -6,21 +6,21 @@ sample of the agent in what was heard. Words, agents and tools come from the jou
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from rtbridge.core import pcm
-from rtbridge.replay.hearing import Burst, audible_span, bursts_of
+from rtbridge.core.dtmf import PRESSED
+from rtbridge.replay.alignment import held
+from rtbridge.replay.hearing import Burst, bursts_of
+from rtbridge.replay.noises import Disturbance, disturbance
 from rtbridge.replay.result import Logged, RunResult
 from rtbridge.replay.script import Played
+from rtbridge.replay.words import WordErrors, word_errors
 
 EARLY_MS = 20  # a frame: an item that begins within one of a turn's end belongs to its answer
 SAME_MOMENT_MS = 40  # entries of one barge-in are written within two frames
-PROBE_SAMPLES = pcm.samples_of_ms(20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,15 @@ class SeenTurn:
     answer_at_ms: float | None
     spoken_over: bool  # the agent was audible, or had more to say, when the caller's speech began
     stop_ms: float | None  # caller's first audible sample -> the agent's last, where spoken over
-    gap_ms: float | None  # the longest silence in the agent's speech from a noise on; None but for noises
+    noise: Disturbance | None  # what a noise did; None but for noises
+    talked_over_ms: float  # for how long caller and agent were audible at once
+    cut_in: bool  # the agent began to speak while the caller did
     answer: tuple[Heard, ...]
     journal: dict[str, Any] | None  # the fields of turn.ended
     cuts: tuple[Cut, ...]
     barged_in: bool  # the journal has barge_in.confirmed for it
+    understood: str = ""  # what the upstream made of it
+    words: WordErrors | None = None  # of that; None where the story does not say the words
 
     @property
     def agent(self) -> str | None:
@@ -110,13 +114,17 @@ def look(result: RunResult) -> Seen:
     answers: list[list[Heard]] = [[] for _ in range(len(turns) + 1)]
     for item in items:  # an item answers the last turn that was over when it began
         answers[sum(end <= item.start_ms + EARLY_MS for end in ends)].append(item)
+    caller_said = _caller_said(result)
     seen = []
     for played in result.played:
         answer: Sequence[Heard] = ()
         until = _next_end(played, turns)
         if not played.turn.is_noise:
             answer = answers[turns.index(played) + 1]
-        seen.append(_turn(result, played, until, bursts, answer))
+        spans = [(item.item_id, float(item.start_ms), float(item.end_ms)) for item in items]
+        noise = disturbance(result, played, bursts, spans) if played.turn.is_noise else None
+        understood = "" if noise else _understood(played, turns, caller_said)
+        seen.append(_turn(result, played, until, bursts, answer, noise, understood))
     return Seen(
         turns=tuple(seen),
         greeting=tuple(answers[0]),
@@ -127,13 +135,19 @@ def look(result: RunResult) -> Seen:
             for entry in _all(result.journal, "tool.started")
         ),
         effects=tuple((entry.at_ms, entry.fields["tool"]) for entry in _all(result.journal, "effect.done")),
-        caller_said=_caller_said(result),
+        caller_said=caller_said,
         protocol_errors=_protocol_errors(result),
     )
 
 
 def _turn(
-    result: RunResult, played: Played, until: int, bursts: Sequence[Burst], answer: Sequence[Heard]
+    result: RunResult,
+    played: Played,
+    until: int,
+    bursts: Sequence[Burst],
+    answer: Sequence[Heard],
+    noise: Disturbance | None,
+    understood: str,
 ) -> SeenTurn:
     first = next((b for b in bursts if played.speech_end <= b.start < until), None)
     ended = next(
@@ -156,24 +170,28 @@ def _turn(
         answer_at_ms=None if first is None or is_noise else _ms(first.start),
         spoken_over=over is not None,
         stop_ms=None if over is None else max(0.0, _ms(over.end - played.speech_start)),
-        gap_ms=_longest_gap_ms(bursts, played) if is_noise else None,
+        noise=noise,
+        talked_over_ms=_ms(sum(_both(burst, played) for burst in bursts)),
+        cut_in=any(played.speech_start < burst.start < played.speech_end for burst in bursts),
         answer=tuple(answer),
         journal=None if ended is None or is_noise else ended.fields,
         cuts=() if barge_in is None else tuple(_cuts(result, barge_in)),
         barged_in=barge_in is not None,
+        understood=understood,
+        words=None if played.turn.words is None else word_errors(played.turn.words, understood),
     )
 
 
-def _longest_gap_ms(bursts: Sequence[Burst], noise: Played) -> float | None:
-    """Return the longest silence between bursts that touches the noise; None if speech never came back."""
-    gaps = [
-        _ms(after.start - before.end)
-        for before, after in itertools.pairwise(bursts)
-        if after.start > noise.start and before.end > noise.start
-    ]
-    if any(burst.start < noise.start and burst.end > noise.end for burst in bursts):
-        return 0.0
-    return gaps[0] if gaps else None
+def _both(burst: Burst, played: Played) -> int:
+    """Return for how many samples the agent was audible while the caller was."""
+    return max(0, min(burst.end, played.speech_end) - max(burst.start, played.speech_start))
+
+
+def _understood(played: Played, turns: Sequence[Played], said: Sequence[tuple[int, str]]) -> str:
+    """Return what the upstream took the caller to say in one turn, and until the next one begins."""
+    begins = [_ms(other.start) for other in turns if other.start > played.start]
+    until_ms = min(begins, default=float("inf"))
+    return " ".join(text for at_ms, text in said if _ms(played.start) <= at_ms < until_ms)
 
 
 def _barge_in(result: RunResult, played: Played) -> Logged | None:
@@ -218,34 +236,8 @@ def _held(result: RunResult, item_id: str, since: int) -> tuple[float | None, fl
     made = result.made.get(item_id)
     if made is None:
         return None, None
-    item = np.frombuffer(made, "<i2")
-    start = audible_span(made).start
-    at = _find(result.heard, item[start : start + PROBE_SAMPLES].tobytes(), since)
-    if at is None:
-        return 0.0, _ms(start)
-    heard = np.frombuffer(result.heard, "<i2")[at:]
-    length = min(len(heard), len(item) - start)
-    differ = np.flatnonzero(heard[:length] != item[start : start + length])
-    same = int(differ[0]) if len(differ) else length
-    sounding = np.flatnonzero(item[start : start + same])
-    least = int(sounding[-1]) + 1 if len(sounding) else 0
-    return _ms(start + least), _ms(start + same)
-
-
-def place_of(heard: bytes, made: bytes, *, since: int) -> int | None:
-    """Return the sample of a recording at which an item's audio begins, from sample `since` on; None: nowhere."""
-    start = audible_span(made).start
-    probe = made[start * pcm.SAMPLE_BYTES : (start + PROBE_SAMPLES) * pcm.SAMPLE_BYTES]
-    at = _find(heard, probe, since)
-    return None if at is None else at - start
-
-
-def _find(stream: bytes, probe: bytes, since: int) -> int | None:
-    """Return the first sample, from `since` on, at which `probe` begins in `stream`."""
-    at = stream.find(probe, since * pcm.SAMPLE_BYTES)
-    while at > 0 and at % 2:  # half a sample off is another sound
-        at = stream.find(probe, at + 1)
-    return at // 2 if at >= 0 else None
+    least, most = held(result.heard, made, since=since)
+    return _ms(least), _ms(most)
 
 
 def _items(journal: Sequence[Logged]) -> list[Heard]:
@@ -257,14 +249,14 @@ def _items(journal: Sequence[Logged]) -> list[Heard]:
     found = []
     for entry in _all(journal, "item.heard"):
         f = entry.fields
-        start_ms = entry.at_ms - f["heard_ms"]
+        start_ms, end_ms = _span(journal, entry)
         agent = agents.get(f["item_id"]) or _agent_at(journal, start_ms)
         found.append(
             Heard(
                 f["item_id"],
                 agent,
                 start_ms,
-                entry.at_ms,
+                end_ms,
                 f["heard_ms"],
                 f["total_ms"],
                 f["heard_text"],
@@ -272,6 +264,19 @@ def _items(journal: Sequence[Logged]) -> list[Heard]:
             )
         )
     return found
+
+
+def _span(journal: Sequence[Logged], heard: Logged) -> tuple[int, int]:
+    """Return from when to when an item was heard, the pauses in it included: sounds that might have been speech."""
+    end_ms = heard.at_ms
+    for entry in _all(journal, "barge_in.confirmed"):
+        if 0 <= heard.at_ms - entry.at_ms <= SAME_MOMENT_MS:
+            end_ms = entry.at_ms - int(entry.fields.get("paused_ms", 0))
+    start_ms = end_ms - int(heard.fields["heard_ms"])
+    for entry in reversed(_all(journal, "barge_in.dismissed")):
+        if start_ms < entry.at_ms <= end_ms:
+            start_ms -= int(entry.fields["paused_ms"])
+    return start_ms, end_ms
 
 
 def _agent_at(journal: Sequence[Logged], at_ms: int) -> str:
@@ -295,7 +300,15 @@ def _caller_said(result: RunResult) -> tuple[tuple[int, str], ...]:
         if m.event.get("type") == "conversation.item.input_audio_transcription.completed"
     ]
     typed = [(round(_ms(p.start)), p.turn.typed) for p in result.played if p.turn.typed]
-    return tuple(sorted([*spoken, *typed]))
+    added = [(m.at_ms, m.event) for m in result.messages if m.event.get("type") == "conversation.item.added"]
+    pressed = [(at_ms, text) for at_ms, event in added if (text := _written(event)).startswith(PRESSED)]
+    return tuple(sorted([*spoken, *typed, *pressed]))
+
+
+def _written(event: Mapping[str, Any]) -> str:
+    """Return the written words of an item of the caller."""
+    parts = (event.get("item") or {}).get("content") or ()
+    return " ".join(str(part["text"]) for part in parts if part.get("type") == "input_text")
 
 
 def _protocol_errors(result: RunResult) -> tuple[tuple[int, str], ...]:

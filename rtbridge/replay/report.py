@@ -122,6 +122,8 @@ def _doing(source: Turn) -> str:
         return "switched"
     if source.approve is not None:
         return "answered"
+    if source.press is not None:
+        return "pressed"
     return "typed" if source.sound is None else "noise" if source.is_noise else "said"
 
 

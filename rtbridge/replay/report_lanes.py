@@ -71,6 +71,8 @@ def _kind(source: Turn) -> str:
     """Return how a turn reached the bridge."""
     if source.switch is not None:
         return "switch"
+    if source.press is not None:
+        return "pressed"
     return "typed" if source.sound is None else "noise" if source.is_noise else "said"
 
 

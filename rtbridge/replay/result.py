@@ -40,6 +40,8 @@ class RunResult:
     leaked_tasks: int | None = None
     # Audio by item as the upstream sent it; virtual only.
     made: dict[str, bytes] = field(default_factory=dict, repr=False)
+    # Its transcript by item, piece by piece, each with the sample at which it begins; virtual only.
+    pieces: dict[str, tuple[tuple[int, str], ...]] = field(default_factory=dict, repr=False)
     # What went to the upstream and came from it; not over the wire.
     cassette: bytes = field(default=b"", repr=False)
     mismatches: tuple[

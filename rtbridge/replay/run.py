@@ -13,7 +13,7 @@ from collections import Counter
 from typing import Final
 
 from rtbridge.agents.scenario import Scenario
-from rtbridge.core import journal
+from rtbridge.core import journal, pcm
 from rtbridge.engine.parts import EngineParts
 from rtbridge.errors import ReplayError, first_of
 from rtbridge.replay.caller import ReplayCaller
@@ -55,6 +55,7 @@ class TappedUpstream(PassingUpstream):
     def __init__(self, inner: Upstream) -> None:
         super().__init__(inner)
         self.made: dict[str, bytearray] = {}  # 24 kHz mono s16le by item
+        self._texts: dict[str, list[tuple[int, str]]] = {}  # samples before, text
 
     def came(self, event: WireEvent) -> None:
         """Keep audio; what is none is the bridge's to complain about."""
@@ -62,6 +63,20 @@ class TappedUpstream(PassingUpstream):
             with contextlib.suppress(ValueError, TypeError):
                 sound = base64.b64decode(event.get("delta") or "")
                 self.made.setdefault(str(event.get("item_id")), bytearray()).extend(sound)
+        elif event.get("type") == "response.output_audio_transcript.delta":
+            item_id = str(event.get("item_id"))
+            before = len(self.made.get(item_id, b"")) // pcm.SAMPLE_BYTES
+            self._texts.setdefault(item_id, []).append((before, str(event.get("delta") or "")))
+
+    @property
+    def pieces(self) -> dict[str, tuple[tuple[int, str], ...]]:
+        """Return each item's transcript in pieces, with the sample at which each begins.
+
+        Where transcripts do not come in step with the audio, words lie in it in proportion to their length.
+        """
+        if self.capabilities.word_times:
+            return {item_id: tuple(texts) for item_id, texts in self._texts.items()}
+        return {item_id: ((0, "".join(text for _, text in texts)),) for item_id, texts in self._texts.items()}
 
 
 def play(story: Story, *, scenario: Scenario, parts: EngineParts, settings: Settings) -> RunResult:
@@ -124,6 +139,7 @@ async def _play(story: Story, scenario: Scenario, parts: EngineParts, settings: 
         underruns=session.call.speech.playout.underruns,
         leaked_tasks=len(asyncio.all_tasks()) - 1,
         made={item: bytes(audio) for item, audio in upstream.made.items()},
+        pieces=upstream.pieces,
         cassette=frames.scrubbed(),
         mismatches=tuple(answers.cassette.mismatches) if answers.cassette else (),
         uncompared=answers.cassette.uncompared if answers.cassette else 0,

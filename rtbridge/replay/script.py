@@ -8,6 +8,7 @@ what was heard, and events of the data channel are only kept as witnesses, but f
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -28,6 +29,7 @@ MAX_CALL_MS: Final = 1_800_000
 MAX_MESSAGES: Final = 50_000
 NOISE_FLOOR: Final = 2  # peak of what a quiet microphone gives, -84 dBFS
 NOISE_SEED: Final = 7
+KEY_MS: Final = 200  # from one key to the next: 100 ms of it, its end said twice more, and a pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Script:
         self._state = _State.WAITING if story.turns else _State.LISTENING
         self._next = 0
         self._sounding = b""
+        self._keys: deque[tuple[int, str]] = deque()  # at which sample the turn presses what
         self._playing: Played | None = None
         self._hearing = Hearing()
         self._now = 0  # samples heard
@@ -82,6 +85,7 @@ class Script:
         self.messages: list[Message] = []
         self.messages_dropped = 0
         self.outbox: list[str] = []  # for the data channel; whoever drives the script empties it
+        self.pressed: list[str] = []  # keys that begin with this frame; whoever drives the script empties it
         self.stuck: str | None = None  # what was waited for in vain, and what was heard
         self.reason: str | None = None  # why it is over
 
@@ -141,6 +145,8 @@ class Script:
             self._await_end()
         if self._state is not _State.PLAYING:
             return self._quiet(pcm.FRAME_BYTES)
+        if self._keys:
+            return self._press_on()
         frame, self._sounding = self._sounding[: pcm.FRAME_BYTES], self._sounding[pcm.FRAME_BYTES :]
         if not self._sounding:
             self._turn_over()
@@ -187,6 +193,9 @@ class Script:
 
     def _play(self, turn: Turn) -> None:
         now = self._now
+        if turn.press is not None:
+            self._press(turn, turn.press)
+            return
         if turn.sound is None:
             self._playing = Played(turn, now, now, now, now)
             if turn.approve is not None:
@@ -203,6 +212,21 @@ class Script:
         )
         self._sounding = turn.sound.pcm
         self._state = _State.PLAYING
+
+    def _press(self, turn: Turn, keys: str) -> None:
+        """Press one key after the other; the caller is silent meanwhile. The turn is over with the last key."""
+        step = pcm.samples_of_ms(KEY_MS)
+        self._keys.extend((self._now + n * step, key) for n, key in enumerate(keys))
+        over = self._keys[-1][0] + pcm.FRAME_SAMPLES
+        self._playing = Played(turn, self._now, self._now, over, over)
+        self._state = _State.PLAYING
+
+    def _press_on(self) -> bytes:
+        if self._keys[0][0] <= self._now:
+            self.pressed.append(self._keys.popleft()[1])
+        if not self._keys:
+            self._turn_over()
+        return self._quiet(pcm.FRAME_BYTES)
 
     def _answer(self, approve: bool) -> None:
         # The oldest; answered once, whether or not the bridge takes the answer.

@@ -7,6 +7,7 @@ told that a tool call waits for one. What a turn does is one of
 
     say     a file of audio            noise   a file of audio that asks for no answer
     text    words, spoken by a voice   type    words, typed at the page
+    press   keys of a telephone, one every 200 ms, as its media carries them (RFC 4733)
     switch  another agent is picked at the page (event rtbridge.agent.switch): it takes over and speaks
     approve true or false: the page's answer to the tool call that waits longest (events rtbridge.tool.approve, .reject)
 
@@ -39,6 +40,16 @@ class Anchor(Enum):
     APPROVAL = "approval"
 
 
+class NoiseKind(Enum):
+    """What a noise is: metrics count them apart."""
+
+    COUGH = "cough"
+    LAUGH = "laugh"
+    TYPING = "typing"
+    BACKCHANNEL = "backchannel"  # "mhm", "right": the caller listens
+    NON_DIRECTED = "non_directed"  # speech that is meant for somebody else
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """A turn starts `delay_ms` after its anchor, or as soon as the anchor is certain, if that is later."""
@@ -62,7 +73,7 @@ class TurnExpect:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing that the caller does. Exactly one of `sound`, `typed`, `switch` and `approve` is there."""
+    """One thing that the caller does. Exactly one of `sound`, `typed`, `switch`, `approve` and `press` is there."""
 
     id: str
     line: int  # where the story has it
@@ -73,6 +84,9 @@ class Turn:
     expect: TurnExpect
     switch: str | None = None  # the agent that is picked at the page
     approve: bool | None = None  # the page's answer to a tool call that waits for one
+    press: str | None = None  # keys: 0-9, *, #, A-D
+    words: str | None = None  # what a sound says, where the story tells it
+    kind: NoiseKind | None = None  # of a noise
 
     @property
     def label(self) -> str:
@@ -81,15 +95,26 @@ class Turn:
             return f"switch to {self.switch}"
         if self.approve is not None:
             return "approve" if self.approve else "reject"
+        if self.press is not None:
+            return f"press {self.press}"
         return self.typed or "" if self.sound is None else self.sound.label
 
 
 @dataclass(frozen=True, slots=True)
 class ToolExpect:
-    """A tool call: its name, and arguments of which it must have at least these."""
+    """A tool call: its name, arguments of which it must have at least these, and how long it may be silent then."""
 
     name: str
     args: Mapping[str, Any]
+    dead_air_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailExpect:
+    """A guardrail that trips over what an agent says, and how much of the words it tripped over may be heard."""
+
+    tripped: str  # OFFENSIVE | OFF_BRAND | VIOLENCE, or a guardrail's name
+    audible_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +141,7 @@ class CallExpect:
     handoffs: tuple[str, ...] | None = None
     tools: tuple[ToolExpect, ...] | None = None
     effects: tuple[EffectExpect, ...] | None = None  # tools that are not named have none
+    guardrail: GuardrailExpect | None = None
     transcript: tuple[TranscriptExpect, ...] = ()
     ended: str | None = None  # a pattern found in the reason of the call's end
 

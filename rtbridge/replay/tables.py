@@ -133,13 +133,6 @@ class Table:
                 self.problems.add(path, f"`{key}` takes a list of tables, not {_shown(value)}")
         return found
 
-    def later(self, *keys: str) -> None:
-        """Refuse keys of the format that cannot be obeyed yet, rather than ignore them."""
-        for key in keys:
-            self._known.append(key)
-            if key in self._data:
-                self.add(key, f"`{key}` in {self._what} is not yet supported; take it out")
-
     def finish(self) -> None:
         """Report every key that nobody took."""
         for key in self._data:

@@ -27,6 +27,7 @@ class Talker:
         self.told: Callable[[int, dict[str, Any]], None] = lambda at_ms, event: None
         self.heard = bytearray()  # 24 kHz mono s16le
         self.outbox: list[str] = []
+        self.pressed: list[str] = []
         self.reason: str | None = None
         self._hearing = Hearing()
         self._now = 0  # samples heard

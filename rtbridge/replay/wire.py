@@ -93,6 +93,9 @@ class _WireCall:
             with contextlib.suppress(Closed):
                 self.wire.send(text)
         self.script.outbox.clear()
+        for key in self.script.pressed:
+            self.wire.press(key)
+        self.script.pressed.clear()
         if self.script.is_over:
             self.over.set()
         return said
@@ -151,6 +154,8 @@ async def _dial(call: _WireCall, http: aiohttp.ClientSession, url: str) -> str:
         await call.wire.accept(body)
         if (wanted := story.media.codec) not in (None, call.wire.codec and call.wire.codec.name):
             raise ReplayError(f"{target}: the bridge does not take {wanted}, but {call.wire.codec}")
+        if any(turn.press is not None for turn in story.turns) and not call.wire.takes_keys:
+            raise ReplayError(f"{target}: the bridge takes no telephone-events: a story cannot press keys")
         return url.rstrip("/") + response.headers["Location"]
 
 

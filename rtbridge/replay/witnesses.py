@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Final
 
 from rtbridge.core import pcm
-from rtbridge.replay.evidence import Heard, Seen, SeenTurn, place_of
+from rtbridge.replay.alignment import place_of
+from rtbridge.replay.evidence import Heard, Seen, SeenTurn
 from rtbridge.replay.failure import Failure, Verdict
 from rtbridge.replay.hearing import audible_span, bursts_of
 from rtbridge.replay.result import RunResult

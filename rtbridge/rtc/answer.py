@@ -1,14 +1,15 @@
 """aiortc's answer, finished for the caller: Opus parameters, rejected sections, advertised addresses. Pure.
 
-aiortc answers Opus without an fmtp line, and then no browser sends in-band FEC; it cannot reject a section, so the
-ones it never saw are put back here; and it names the addresses it is bound to, which behind a 1:1 NAT are not the
-ones to call.
+aiortc answers Opus without an fmtp line, and then no browser sends in-band FEC; it does not know telephone-events;
+it cannot reject a section, so the ones it never saw are put back here; and it names the addresses it is bound to,
+which behind a 1:1 NAT are not the ones to call.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from rtbridge.rtc import telephone_event
 from rtbridge.rtc.formats import OPUS
 from rtbridge.rtc.offer import Offer, Section
 
@@ -55,9 +56,22 @@ def _finish(lines: list[str], offer: Offer, cname: str, advertised: str) -> list
             finished.append(f"{line.split(' ')[0]} cname:{cname}")
         else:
             finished.append(_advertise_default(line, advertised))
-            if offer.codec is OPUS and line.startswith(f"a=rtpmap:{offer.payload_type} "):
-                finished.append(f"a=fmtp:{offer.payload_type} {OPUS_PARAMETERS}")
+            if line.startswith(f"a=rtpmap:{offer.payload_type} "):
+                if offer.codec is OPUS:
+                    finished.append(f"a=fmtp:{offer.payload_type} {OPUS_PARAMETERS}")
+                finished += _keys(offer)
+    if offer.key_type is not None and lines[0].startswith("m=audio "):
+        finished[0] += f" {offer.key_type[0]}"
     return finished
+
+
+def _keys(offer: Offer) -> list[str]:
+    """Return the lines that accept telephone-events (RFC 4733 §2.4.1)."""
+    if offer.key_type is None:
+        return []
+    payload_type, rate = offer.key_type
+    mapped = f"a=rtpmap:{payload_type} {telephone_event.NAME}/{rate}"
+    return [mapped, f"a=fmtp:{payload_type} {telephone_event.EVENTS}"]
 
 
 def _advertise(line: str, advertised: str) -> str | None:

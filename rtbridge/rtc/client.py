@@ -34,7 +34,7 @@ from av import AudioFrame, AudioResampler, Packet
 from rtbridge.core.leg import Hear, Pull
 from rtbridge.core.pcm import FRAME_SAMPLES, RATE
 from rtbridge.errors import Closed
-from rtbridge.rtc import private, sockets
+from rtbridge.rtc import private, sockets, telephone_event
 from rtbridge.rtc.channel import LABEL
 from rtbridge.rtc.codec import Application, OpusEncoder
 from rtbridge.rtc.ears import Ears
@@ -42,6 +42,7 @@ from rtbridge.rtc.formats import OPUS, Codec, Encoder, codec_of
 from rtbridge.rtc.impair import Profile
 from rtbridge.rtc.impaired import Impaired
 from rtbridge.rtc.rtp import RtpPacket
+from rtbridge.rtc.telephone_event import KeysSent
 
 TIME_BASE: Final = Fraction(1, 48_000)
 FRAME_S: Final = 0.020
@@ -102,6 +103,7 @@ class WireCaller:
         self.codec: Codec | None = None  # by the answer
         self._impairment = impairment
         self._ears: Ears | None = None
+        self._keys: KeysSent | None = None
         self._address = address
         self.uplink = None if impairment is None else Impaired(impairment, "up", self._loop)
         self.downlink = None if impairment is None else Impaired(impairment, "down", self._loop)
@@ -133,13 +135,16 @@ class WireCaller:
             sorted(offered, key=lambda codec: codec.mimeType.lower() != f"audio/{wanted}")
         )
         await self._pc.setLocalDescription()
-        return self._pc.localDescription.sdp
+        return telephone_event.offered(self._pc.localDescription.sdp)
 
     async def accept(self, answer: str) -> None:
         """Apply the SDP answer; the call comes up by itself. Raises Closed for an answer without a codec of ours."""
         payload_type, self.codec = _answered(answer)
         self._microphone.encoder = self._encoder(self.codec, answer)
         await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        if (key_type := telephone_event.accepted(answer)) is not None:
+            self._keys = KeysSent(key_type, self.codec.frame_ticks)
+            private.rewrite_sent(self._pc.getTransceivers()[0].sender.transport, self._keys.packet)
         if self.uplink is not None and self.downlink is not None:
             ice = self._pc.getTransceivers()[0].receiver.transport.transport
             private.replace_ice_send(ice, self.uplink.sending(private.ice_sender(ice)))
@@ -175,6 +180,17 @@ class WireCaller:
         if self._channel.readyState != "open":
             raise Closed("oai-events is not open")
         self._channel.send(text)
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether the answer took telephone-events."""
+        return self._keys is not None
+
+    def press(self, key: str) -> None:
+        """Press a key (RFC 4733), after those that were pressed before: each takes 200 ms. Raises Closed without."""
+        if self._keys is None:
+            raise Closed("the answer takes no telephone-events")
+        self._keys.press(key)
 
     async def close(self) -> None:
         """Hang up; idempotent."""

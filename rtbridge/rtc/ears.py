@@ -1,7 +1,8 @@
 """The caller's microphone road: RTP packets in, gap-free 24 kHz PCM out, at once and on the loop.
 
 Unprotected packets go through the receive buffer, repair, the decoder and MicTimeline in one call: no thread, no
-queue, no task. Losses of Opus are repaired (repair.py); a loss of another codec is silence of its length.
+queue, no task. Losses of Opus are repaired (repair.py); a loss of another codec is silence of its length. Keys that
+the caller presses are packets of the same stream (telephone_event.py), and leave it in their place.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rtbridge.rtc.formats import OPUS, Codec
 from rtbridge.rtc.jitter import JitterBuffer
 from rtbridge.rtc.repair import Repair, RepairCounts
 from rtbridge.rtc.rtp import RtpPacket
+from rtbridge.rtc.telephone_event import KeysHeard
 from rtbridge.rtc.timers import Timer, Timers
 
 IDLE_S: Final = (
@@ -35,10 +37,17 @@ class Ears:
         payload_type: int,
         failed: Callable[[Exception], None],
         codec: Codec = OPUS,
+        key_type: int | None = None,
+        pressed: Callable[[str], None] = lambda key: None,
     ) -> None:
-        """`failed` is told what `hear` raised: a bug of ours, for the owner to end the call with."""
+        """`failed` is told what `hear` raised: a bug of ours, for the owner to end the call with.
+
+        `key_type` is the payload type of telephone-events; `pressed` is told of each key, once.
+        """
         self._timers = timers
         self._payload_type = payload_type
+        self._key_type = key_type
+        self._pressed = pressed
         self._failed = failed
         self._decoder = codec.decoder()
         self._repair = Repair(self._decoder) if isinstance(self._decoder, OpusDecoder) else None
@@ -48,6 +57,7 @@ class Ears:
         self._heard_s = 0.0
         self._idle_timer: Timer | None = None
         self._idled = 0  # samples of silence since the last packet
+        self.keys = KeysHeard()
         self.timeline = MicTimeline(rtp_rate=codec.clock_rate)
         self.hear: Hear | None = None
         self.wrong = 0  # packets of another payload type
@@ -69,7 +79,7 @@ class Ears:
 
     def packet(self, packet: RtpPacket, now_s: float) -> None:
         """Take one authenticated packet whose SSRC was accepted."""
-        if packet.payload_type != self._payload_type:
+        if packet.payload_type not in (self._payload_type, self._key_type):
             self.wrong += 1
             return
         if packet.ssrc != self._ssrc:
@@ -78,11 +88,13 @@ class Ears:
                 counts, self._buffer = self._buffer.counts, JitterBuffer()
                 self._buffer.counts = counts
                 self.timeline.restart()
+                self.keys = KeysHeard()
             self._ssrc = packet.ssrc
-        self._heard_s = now_s
-        self._idled = 0
-        if self._idle_timer is None:
-            self._idle_timer = self._timers.call_at(now_s + IDLE_S, self._idle)
+        if packet.payload_type == self._payload_type:
+            self._heard_s = now_s
+            self._idled = 0
+            if self._idle_timer is None:
+                self._idle_timer = self._timers.call_at(now_s + IDLE_S, self._idle)
         due = self._buffer.push(packet.sequence, packet, now_s)
         if due:
             self._deliver(due, now_s)
@@ -143,6 +155,11 @@ class Ears:
 
     def _pass(self, due: list[tuple[int, RtpPacket]], now_s: float) -> None:
         for sequence, packet in due:
+            if packet.payload_type == self._key_type:
+                self.timeline.beside(sequence)
+                for key in self.keys.take(packet):
+                    self._pressed(key)
+                continue
             missing = self.timeline.missing(sequence, packet.timestamp)
             try:
                 # Before the packet itself is decoded: what it builds on is what repair leaves in the decoder.

@@ -33,11 +33,16 @@ class MediaRoad:
         transmit: Callable[[bytes], bool],
         alive: Callable[[], None],
         clock_rate: int = 48_000,
+        key_type: int | None = None,
     ) -> None:
-        """`clock_rate` is of RTP timestamps, both ways. `alive` is told of every authenticated packet."""
+        """`clock_rate` is of RTP timestamps, both ways. `alive` is told of every authenticated packet.
+
+        `key_type` is the payload type of telephone-events, which are packets of the same stream.
+        """
         self._ears = ears
         self._ssrc = ssrc
         self._payload_type = payload_type
+        self._key_type = key_type
         self._clock = clock
         self._transmit = transmit
         self._alive = alive
@@ -83,10 +88,13 @@ class MediaRoad:
             self.drops["malformed"] += 1
             return
         self._alive()
-        if packet.payload_type == self._payload_type:
+        if packet.payload_type in (self._payload_type, self._key_type):
             if self.reception is None or self.reception.ssrc != ssrc:
                 self.reception = Reception(ssrc, self._clock_rate)
-            self.reception.add(packet.sequence, packet.timestamp, now_s)
+            if packet.payload_type == self._payload_type:
+                self.reception.add(packet.sequence, packet.timestamp, now_s)
+            else:
+                self.reception.count(packet.sequence)
         self._ears.packet(packet, now_s)
 
     def _reports_came(self, packets: list[AnyRtcpPacket], now_s: float) -> None:

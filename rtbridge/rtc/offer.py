@@ -24,6 +24,7 @@ from rtbridge.rtc.candidates import (
 )
 from rtbridge.rtc.formats import Codec, codec_of
 from rtbridge.rtc.sdp import SdpLines, SectionLines
+from rtbridge.rtc.telephone_event import rate_of
 
 AUDIO_PROFILES: Final = frozenset({"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP"})
 
@@ -50,6 +51,7 @@ class Offer:
     direction: str  # of the audio, as the caller sees it
     payload_type: int
     codec: Codec
+    key_type: tuple[int, int] | None  # payload type and clock rate of telephone-events, RFC 4733
     sctp_port: int
     max_message_size: int
     ufrag: str
@@ -104,6 +106,17 @@ def parse_offer(sdp: str, policy: CandidatePolicy | None = None) -> Offer:
     return _Judge(SdpLines(sdp), policy or CandidatePolicy()).offer()
 
 
+def _key_type(audio: SectionLines, codec: Codec) -> tuple[int, int] | None:
+    """Return the payload type and clock rate for telephone-events, of the codec's clock if there is one."""
+    found = [
+        (payload_type, rate)
+        for payload_type, rtpmap in audio.codecs.items()
+        if str(payload_type) in audio.formats and (rate := rate_of(rtpmap)) is not None
+    ]
+    # RFC 4733 §2.1 wants the clock of the audio; who offers only another (Firefox: 8000 beside Opus) keeps to that.
+    return next((one for one in found if one[1] == codec.clock_rate), found[0] if found else None)
+
+
 class _Judge:
     """Judges the lines of an offer together."""
 
@@ -139,6 +152,7 @@ class _Judge:
             direction=audio.direction or "sendrecv",  # RFC 8866 §6.7: the default
             payload_type=payload_type,
             codec=codec,
+            key_type=_key_type(audio, codec),
             sctp_port=(application.sctp_port if application is not None else None) or 5000,
             max_message_size=application.max_message_size if application is not None else 65_536,
             ufrag=ufrag,

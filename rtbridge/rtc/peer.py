@@ -10,20 +10,29 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
     RTCDtlsTransport,
-    RTCIceCandidate,
     RTCIceTransport,
     RTCPeerConnection,
     RTCSessionDescription,
 )
 
-from rtbridge.core.leg import Hear, LegEvent, LegGone, LegMessage, LegResumed, LegSuspended, LegUp, Pull
+from rtbridge.core.leg import (
+    Hear,
+    LegEvent,
+    LegGone,
+    LegKey,
+    LegMessage,
+    LegResumed,
+    LegSuspended,
+    LegUp,
+    Pull,
+)
 from rtbridge.errors import BadOffer, Closed
 from rtbridge.rtc import private, sockets
 from rtbridge.rtc.answer import finish_answer
@@ -36,9 +45,11 @@ from rtbridge.rtc.media import MediaRoad
 from rtbridge.rtc.offer import Offer, parse_offer
 from rtbridge.rtc.speaker import Speaker
 from rtbridge.rtc.stats import leg_counts
+from rtbridge.rtc.timers import NamedTimers
+from rtbridge.rtc.trickle import add_candidates
 
 INBOX: Final = 512  # leg events; a client may send 200 messages at once
-RESERVED: Final = 8  # places in the inbox that messages do not take
+RESERVED: Final = 8  # places in the inbox that messages and keys do not take
 WATCH_S: Final = 0.25  # how often life is looked for
 REPORT_S: Final = 1.0
 FLUSH_S: Final = 0.25  # how long close() waits for the last events to leave
@@ -65,7 +76,7 @@ class Peer:
         self._channel = EventChannel(
             clock=self._loop.time,
             opened=self._maybe_up,
-            message=self._message,
+            message=lambda text: self._said(LegMessage(text)),
             broken=self._end,
             closed=self._channel_closed,
         )
@@ -79,7 +90,7 @@ class Peer:
         self._hear: Hear | None = None
         self._pull: Pull | None = None
         self._candidates_room = MAX_KEPT
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = NamedTimers(self._loop)
         self._closing: asyncio.Task[None] | None = None
         self._media_up = self._up = self._suspended = self._ended = False
         self._alive_s = 0.0
@@ -120,14 +131,21 @@ class Peer:
             ufrag=connection.local_username, checked=functools.partial(private.has_succeeded, connection)
         )
         ssrc, codec = private.sending_ssrc(transceiver), offer.codec
+        key_type = None if offer.key_type is None else offer.key_type[0]
         ears = self._ears = Ears(
-            timers=self._loop, payload_type=offer.payload_type, failed=self._failed, codec=codec
+            timers=self._loop,
+            payload_type=offer.payload_type,
+            failed=self._failed,
+            codec=codec,
+            key_type=key_type,
+            pressed=lambda key: self._said(LegKey(key)),
         )
         media = self._media = MediaRoad(
             ears=ears,
             ssrc=ssrc,
             payload_type=offer.payload_type,
             clock_rate=codec.clock_rate,
+            key_type=key_type,
             clock=self._loop.time,
             transmit=functools.partial(self._transmit, connection),
             alive=self._alive,
@@ -147,7 +165,7 @@ class Peer:
             ),
         )
         await pc.setLocalDescription()
-        self._after("connect", self._config.connect_timeout_s, self._connect_timed_out)
+        self._timers.after("connect", self._config.connect_timeout_s, self._connect_timed_out)
         return finish_answer(
             pc.localDescription.sdp,
             offer,
@@ -170,19 +188,9 @@ class Peer:
                 code="ice_restart",
                 param="sdp",
             )
-        for candidate in parsed.candidates[: self._candidates_room]:
-            self._candidates_room -= 1
-            await self._ice.addRemoteCandidate(
-                RTCIceCandidate(
-                    component=1,
-                    foundation=candidate.foundation,
-                    ip=candidate.address,
-                    port=candidate.port,
-                    priority=candidate.priority,
-                    protocol="udp",
-                    type=candidate.type,
-                )
-            )
+        taken = parsed.candidates[: self._candidates_room]
+        self._candidates_room -= len(taken)
+        await add_candidates(self._ice, taken)
 
     # -- CallerLeg ----------------------------------------------------------------------------------------
     def attach(self, *, pull: Pull, hear: Hear) -> None:
@@ -244,29 +252,29 @@ class Peer:
         self._media.open(*private.srtp_sessions(dtls))
         self._alive_s = self._loop.time()
         self._speaker.start()
-        self._after("report", REPORT_S, self._report)
+        self._timers.after("report", REPORT_S, self._report)
         self._maybe_up()
 
     def _maybe_up(self) -> None:
         if self._media_up and self._channel.is_open and not self._up and not self._ended:
             self._up = True
-            self._cancel("connect")
+            self._timers.cancel("connect")
             self._connect_audio()
             self._post(LegUp())
-            self._after("watch", WATCH_S, self._watch)
+            self._timers.after("watch", WATCH_S, self._watch)
 
     def _connect_audio(self) -> None:
         assert self._speaker is not None
         assert self._ears is not None
         self._speaker.pull, self._ears.hear = self._pull, self._hear
 
-    def _message(self, text: str) -> None:
+    def _said(self, event: LegMessage | LegKey) -> None:
         if self._ended:
             return
         if self._inbox.qsize() >= INBOX - RESERVED:
             self._lost_messages += 1
         else:
-            self._post(LegMessage(text))
+            self._post(event)
 
     def _alive(self) -> None:
         now_s = self._loop.time()
@@ -284,12 +292,12 @@ class Peer:
             assert self._speaker is not None
             self._speaker.muted = True
             self._post(LegSuspended(f"nothing came from the caller for {silent_s:.1f} s"))
-        self._after("watch", WATCH_S, self._watch)
+        self._timers.after("watch", WATCH_S, self._watch)
 
     def _report(self) -> None:
         assert self._media is not None
         self._media.report()
-        self._after("report", REPORT_S, self._report)
+        self._timers.after("report", REPORT_S, self._report)
 
     def _connect_timed_out(self) -> None:
         missing = "oai-events was not opened" if self._media_up else "no media connection"
@@ -321,8 +329,7 @@ class Peer:
         if self._ended:
             return
         self._ended = True
-        for name in tuple(self._timers):
-            self._cancel(name)
+        self._timers.cancel_all()
         if self._speaker is not None:
             self._speaker.stop()
         if self._gate is not None:
@@ -340,11 +347,3 @@ class Peer:
             return False
         way[0].sendto(datagram, way[1])
         return True
-
-    def _after(self, name: str, delay_s: float, call: Callable[[], None]) -> None:
-        self._cancel(name)
-        self._timers[name] = self._loop.call_later(delay_s, call)
-
-    def _cancel(self, name: str) -> None:
-        if (timer := self._timers.pop(name, None)) is not None:
-            timer.cancel()

@@ -174,6 +174,16 @@ def tap_rtp(receiver: RTCRtpReceiver, tap: Callable[[RtpPacket], None]) -> None:
     setattr(receiver, "_handle_rtp_packet", handle_rtp_packet)  # noqa: B010
 
 
+def rewrite_sent(dtls: RTCDtlsTransport, rewrite: Callable[[bytes], bytes]) -> None:
+    """Send `rewrite(packet)` for each RTP and RTCP packet, before it is protected (RTCDtlsTransport._send_rtp)."""
+    send = dtls._send_rtp
+
+    async def send_rtp(data: bytes) -> None:
+        await send(rewrite(data))
+
+    setattr(dtls, "_send_rtp", send_rtp)  # noqa: B010
+
+
 def ice_sender(ice: RTCIceTransport) -> IceSend:
     """Return an ICE transport's way out (RTCIceTransport._send)."""
     return ice._send
@@ -196,6 +206,7 @@ _METHODS: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (RTCRtpSender, "send", ("self", "parameters")),
     (RTCRtpReceiver, "receive", ("self", "parameters")),
     (RTCRtpReceiver, "_handle_rtp_packet", ("self", "packet", "arrival_time_ms")),
+    (RTCDtlsTransport, "_send_rtp", ("self", "data")),
     (RTCSctpTransport, "_receive_data_chunk", ("self", "chunk")),
     (RTCSctpTransport, "_handle_data", ("self", "data")),
 )

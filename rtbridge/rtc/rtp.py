@@ -86,25 +86,28 @@ class Reception:
         self._base: int | None = None  # extended sequence numbers
         self._highest = 0
         self._jitter = 0.0  # RTP ticks
-        self._transit = 0.0
+        self._transit: float | None = None
         self._expected_prior = 0
         self._received_prior = 0
         self._sender_report: tuple[int, float] | None = None  # middle 32 bits of its NTP time, when it came
 
     def add(self, sequence: int, timestamp: int, now_s: float) -> None:
-        """Count one authenticated packet."""
+        """Count one authenticated packet of audio."""
         transit = now_s * self._clock_rate - timestamp
-        if self._base is None:
-            self._base = self._highest = sequence
-        else:
-            step = ((sequence - self._highest + 0x8000) & 0xFFFF) - 0x8000
-            if step > 0:
-                self._highest += step
+        if self._transit is not None:
             # A.8, with the timestamp's wrap taken out of the difference.
             moved = transit - self._transit
             moved -= round(moved / 4294967296.0) * 4294967296.0
             self._jitter += (abs(moved) - self._jitter) / 16.0
         self._transit = transit
+        self.count(sequence)
+
+    def count(self, sequence: int) -> None:
+        """Count one authenticated packet whose timestamp is not when it was sent: a telephone-event."""
+        if self._base is None:
+            self._base = self._highest = sequence
+        else:
+            self._highest += max(0, ((sequence - self._highest + 0x8000) & 0xFFFF) - 0x8000)
         self.received += 1
 
     def sender_report_came(self, ntp: int, now_s: float) -> None:

@@ -28,3 +28,26 @@ class Timers(Protocol):
     def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
         """Call `callback()` at that time."""
         ...
+
+
+class NamedTimers:
+    """Timers by name: setting one anew is instead of what it was set for before."""
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+        self._set: dict[str, Timer] = {}
+
+    def after(self, name: str, delay_s: float, callback: Callable[[], object]) -> None:
+        """Call `callback()` in `delay_s` seconds."""
+        self.cancel(name)
+        self._set[name] = self._timers.call_at(self._timers.time() + delay_s, callback)
+
+    def cancel(self, name: str) -> None:
+        """Do not call what was set under that name, if anything was."""
+        if (timer := self._set.pop(name, None)) is not None:
+            timer.cancel()
+
+    def cancel_all(self) -> None:
+        """Call nothing any more."""
+        for name in tuple(self._set):
+            self.cancel(name)

@@ -14,6 +14,7 @@ from rtbridge.core import leg
         (leg.LegSuspended("no RTP"), ("no RTP",)),
         (leg.LegResumed(120), (120,)),
         (leg.LegMessage("{}"), ("{}",)),
+        (leg.LegKey("#"), ("#",)),
         (leg.LegGone("bye"), ("bye",)),
     ],
 )
@@ -27,7 +28,7 @@ def test_what_happens_to_a_leg_is_a_value_that_nobody_can_change(
             taken = (reason,)
         case leg.LegResumed(gap_ms):
             taken = (gap_ms,)
-        case leg.LegMessage(text):
+        case leg.LegMessage(text) | leg.LegKey(text):
             taken = (text,)
     assert taken == fields
     with pytest.raises((AttributeError, TypeError)):

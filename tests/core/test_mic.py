@@ -271,3 +271,15 @@ def test_a_sender_that_begins_a_new_line_is_not_charged_for_the_silence_before_i
     line.add(1, skew=-100_000)
     assert line.timeline.counts.owed_ms == 0
     assert len(values(line.add(3, skew=-100_000))) == 2 * FRAME
+
+
+def test_packets_without_audio_are_no_loss_and_their_time_is_silence() -> None:
+    line = Line(MicTimeline(), sequence=0xFFFD)
+    line.timeline.beside(0xFFFC)
+    line.add(0)
+    for n in (1, 2, 4, 4, 3):  # one is lost, one comes twice, and one too late
+        line.timeline.beside((0xFFFD + n) & 0xFFFF)
+    assert line.timeline.missing((0xFFFD + 5) & 0xFFFF, 5 * TICKS) == 0
+    assert len(values(line.add(5))) == 5 * FRAME
+    counts = line.timeline.counts
+    assert (counts.beside, counts.lost, counts.silence_ms, counts.blank_ms) == (3, 1, 80, 0)

@@ -85,3 +85,21 @@ async def test_a_filter_decides_what_of_the_datagrams_is_received() -> None:
     connection.data_received(b"ab", 1)
     connection.data_received(b"abc", 1)
     assert private.waiting_datagrams(connection) == 1
+
+
+async def test_what_is_sent_passes_through_a_rewrite_before_it_is_protected() -> None:
+    pc = RTCPeerConnection()
+    try:
+        pc.addTransceiver("audio")
+        dtls = pc.getTransceivers()[0].sender.transport
+        sent: list[bytes] = []
+
+        async def send_rtp(data: bytes) -> None:
+            sent.append(data)
+
+        setattr(dtls, "_send_rtp", send_rtp)  # noqa: B010
+        private.rewrite_sent(dtls, bytes.upper)
+        await dtls._send_rtp(b"packet")
+        assert sent == [b"PACKET"]
+    finally:
+        await pc.close()
