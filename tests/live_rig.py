@@ -37,6 +37,7 @@ from rtbridge.server.run import listening
 from rtbridge.settings import Settings
 from rtbridge.switchboard import Switchboard
 from rtbridge.upstream.port import Capabilities
+from rtbridge.upstream.text import TextModels
 from scripted_engine import WORD_SAMPLES, last_text, scripted
 from session_rig import AGENTS, scenario_in
 
@@ -165,6 +166,7 @@ class LiveBridge:
         self.settings = settings
         self.folder = folder
         self.agents = AGENTS
+        self.text_model: TextModels | None = None
         self.port = 0
         self.journal: list[tuple[str, int, journal.Entry]] = []
         self.upstreams: list[SeenUpstream] = []
@@ -197,6 +199,7 @@ class LiveBridge:
             scenarios={"desks": scenario_in(self.folder, self.agents)},
             dial=self.dial,
             record=lambda *entry: self.journal.append(entry),
+            text_model=self.text_model,
         )
         async with board as self.board:
             self.bridge = Bridge(

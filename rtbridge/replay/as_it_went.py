@@ -62,8 +62,24 @@ def _without_last_words(text: str) -> str:
 def _tools(events: Entries) -> Iterator[ToolExpect]:
     for entry in events:
         name = str(entry.get("name"))
-        if entry.get("event") == "tool.started" and not name.startswith("transfer_to_"):
+        if entry.get("event") != "tool.started" or name.startswith("transfer_to_"):
+            continue
+        if entry.get("by") is None or not _is_beside_others(events, str(entry.get("call_id"))):
             yield ToolExpect(name, _arguments(entry))
+
+
+def _is_beside_others(events: Entries, call_id: str) -> bool:
+    """Say whether agents called other tools while a supervisor made this call: then its place is a matter of ms."""
+    asked = call_id.rpartition(".")[0]
+    during = False
+    for entry in events:
+        if entry.get("call_id") == asked and entry.get("event") == "tool.started":
+            during = True
+        elif entry.get("call_id") == asked and entry.get("event") == "tool.ended":
+            return False
+        elif during and entry.get("event") == "tool.started" and entry.get("by") is None:
+            return True
+    return False
 
 
 def _arguments(entry: Mapping[str, Any]) -> dict[str, Any]:

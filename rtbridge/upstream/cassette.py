@@ -85,7 +85,7 @@ class CassetteUpstream:
         self._more = asyncio.Event()
         self._closed = False
         self.mismatches: list[str] = []
-        self.texts = CassetteTexts(cassette, self._tell)
+        self.texts = CassetteTexts(cassette, self._tell, self._due)
         self.uncompared = self.texts.uncompared  # tool outputs, since their calls' arguments were masked
 
     @property
@@ -188,6 +188,14 @@ class CassetteUpstream:
         at_s = cause.sent_s if isinstance(cause, _Out) else cause.given_s
         assert at_s is not None, "causes come first"
         return at_s
+
+    def _due(self, t: float) -> float:
+        """Return when a time of the recording is, going by the last that was sent or heard before it."""
+        spoken = [frame for frame in self._ins[: self._given] if frame.row.event["type"] in BY_AUDIO]
+        sent = [out for out in self._outs if out.sent_s is not None]
+        before = [cause for cause in (*spoken, *sent) if cause.row.t <= t]
+        last = max(before, key=lambda cause: cause.row.t, default=None)
+        return self._when(last) + t - (last.row.t if last is not None else 0.0)
 
     def _expected_s(self, out: _Out) -> float:
         """Return when `out` would be sent again, going by the last frame that came before it."""

@@ -1,4 +1,7 @@
-"""The text models of a recorded call: what was asked then is answered again, as long after the question as then.
+"""The text models of a recorded call: what was asked then is answered again, in its time.
+
+An answer comes as long after its question as then, and not before its place among the frames: a busy bridge may have
+asked late, and then waited, spoken a filler, or been interrupted meanwhile.
 
 Requests run side by side (guardrails, a supervisor), so none is matched by its place: among those of its kind that
 were not asked again yet, the one that means the same is taken, else the one that is most like it, and what differs is
@@ -47,7 +50,7 @@ class _Asked:
     request: Mapping[str, Any]
     t: float
     again: bool = False  # it was asked in this run
-    after_s: float | None = None  # None: it was never answered
+    answered_t: float | None = None  # None: it was never answered
     output: list[ResponseOutputItem] | None = None
     error: str = ""
 
@@ -55,12 +58,15 @@ class _Asked:
 class CassetteTexts:
     """The text models of one recording. Used once, on any loop."""
 
-    def __init__(self, cassette: Cassette, tell: Callable[[str], None]) -> None:
-        """`tell` takes what differs, a sentence each.
+    def __init__(
+        self, cassette: Cassette, tell: Callable[[str], None], due: Callable[[float], float]
+    ) -> None:
+        """`tell` takes what differs, a sentence each; `due` returns when, in loop time, a time of the recording is.
 
         Raises StoryError with name and line of the cassette where an output is none of the Responses API.
         """
         self._tell = tell
+        self._due = due
         self._asked = _laid_out(cassette)
         self._hidden = _masked_calls(self._asked)
         self._told: set[str] = set()
@@ -77,7 +83,7 @@ class CassetteTexts:
     def tell_missing(self) -> None:
         """Tell of what was answered then and not asked again; called when the call is over."""
         for asked in self._asked:
-            if not asked.again and asked.after_s is not None:
+            if not asked.again and asked.answered_t is not None:
                 self._tell(
                     f"{asked.name}: missing: it was asked at {asked.t:.2f} s of the recording, and not again"
                 )
@@ -94,10 +100,11 @@ class CassetteTexts:
         if found and (told := "; ".join(found)) not in self._told:
             self._told.add(told)
             self._tell(f"{asked.name}: {told}")
-        if asked.after_s is None:
+        if asked.answered_t is None:
             await asyncio.Event().wait()  # until it is cancelled, as it was then
         else:
-            await asyncio.sleep(asked.after_s)
+            now = asyncio.get_running_loop().time()
+            await asyncio.sleep(max(asked.answered_t - asked.t, self._due(asked.answered_t) - now))
         if asked.output is None:
             raise UpstreamError(asked.error)
         return asked.output
@@ -159,7 +166,7 @@ def _laid_out(cassette: Cassette) -> list[_Asked]:
             found[request_id] = _Asked(name, label, row.event["request"], row.t)
         elif kind in (TEXT_RESPONSE, TEXT_FAILED):
             asked = found[request_id]
-            asked.after_s = row.t - asked.t
+            asked.answered_t = row.t
             if kind == TEXT_RESPONSE:
                 asked.output = _output(f"{cassette.name}:{line}", row.event["output"])
             else:

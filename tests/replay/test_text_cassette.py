@@ -14,10 +14,12 @@ import pytest
 from agents.testing import assistant_message, function_call
 
 from agents import ModelResponse, Usage
+from live_rig import LiveBridge, SineVoice, until
 from moderation_rig import SaidModel
 from recording_rig import recorded
 from replay_rig import failures, story
 from rtbridge.agents.supervisor import FAILED, TOOL_NAME
+from rtbridge.engine.memory import MemoryUpstream
 from rtbridge.engine.parts import Act, Call, Say, Turn
 from rtbridge.replay import record
 from rtbridge.replay.evidence import look
@@ -25,10 +27,11 @@ from rtbridge.replay.read_story import load_story
 from rtbridge.replay.result import RunResult
 from rtbridge.replay.run import play
 from rtbridge.replay.sessions import load_session
-from rtbridge.replay.story import Start, Story, TurnExpect, UpstreamChoice, UpstreamKind
+from rtbridge.replay.story import Anchor, Start, Story, TurnExpect, UpstreamChoice, UpstreamKind
 from rtbridge.replay.story import Turn as Told
+from rtbridge.replay.wire import play_on_wire
 from rtbridge.settings import Settings
-from rtbridge.upstream.port import Upstream
+from rtbridge.upstream.port import Capabilities
 from scripted_engine import last_text, scripted
 from session_rig import scenario_in
 
@@ -298,11 +301,44 @@ def test_a_story_on_the_engine_keeps_its_text_models_in_its_cassette(tmp_path: P
     assert (second.heard, second.journal[-1]) == (first.heard, first.journal[-1])
 
 
-def test_the_recorder_is_an_upstream() -> None:
-    from rtbridge.replay.run import TappedUpstream
-    from rtbridge.upstream.recorder import RecordedUpstream
+class ThinkingBridge(LiveBridge):
+    """A bridge in real time with this desk, and an engine that asks it."""
 
-    def takes(_: Upstream) -> None: ...
+    def dial(self) -> MemoryUpstream[Capabilities]:  # type: ignore[override]
+        parts = scripted(answer, voice=SineVoice())
+        return MemoryUpstream(parts, capabilities=Capabilities(is_engine=True, word_times=True))
 
-    inner: Any = None
-    takes(TappedUpstream(RecordedUpstream(inner, lambda row: None)))
+
+@pytest.mark.wire
+def test_a_call_with_a_supervisor_over_the_wire_replays_offline_as_it_went(tmp_path: Path) -> None:
+    """The caller breaks in, too: where an agent was cut off is not the same to the word on two clocks."""
+    more = Told(
+        "more", 2, None, "And my other one?", False, Start(Anchor.AGENT_SPEECH_START, 700), TurnExpect()
+    )
+
+    async def carried() -> tuple[RunResult, Path]:
+        made = ThinkingBridge(Settings(record_dir=tmp_path / "sessions"), tmp_path)
+        made.agents, made.text_model = AGENTS, Desk
+        told = replace(TOLD, scenario="desks", turns=(*TOLD.turns, more))
+        async with made.up() as bridge:
+            result = await play_on_wire(told, url=f"http://127.0.0.1:{bridge.port}")
+            (home,) = (tmp_path / "sessions").iterdir()
+            await until((home / "session.json").is_file, "the recording")
+        return result, home
+
+    result, home = asyncio.run(carried())
+    (tmp_path / "desks" / "stories").mkdir()
+    told = record.write(home, record.target_of(tmp_path / "desks", "kept"), Settings())
+    one = again(told, tmp_path)
+    assert failures(one) == []
+    assert one.mismatches == ()
+    before, now = look(result), look(one)
+    assert sorted(tool[1:] for tool in now.tools) == sorted(tool[1:] for tool in before.tools)
+    assert sorted(name for _, name, _ in now.tools) == sorted([TOOL_NAME, "look_up"] * 2)
+    assert [item.agent for item in now.items] == [item.agent for item in before.items]
+    assert now.items[-1].text == before.items[-1].text == "I see that A7 is on its way."
+    assert [text for _, text in now.caller_said] == ["Where is my order?", "And my other one?"]
+    changed = again(told, tmp_path, AGENTS.replace("Never guess.", "Guess well."))
+    assert any(
+        "of desk: instructions changed: '- Never guess.' '+ Guess well.'" in one for one in failures(changed)
+    )
