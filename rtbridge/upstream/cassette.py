@@ -193,7 +193,8 @@ class CassetteUpstream:
         """Return when a time of the recording is, going by the last that was sent or heard before it."""
         spoken = [frame for frame in self._ins[: self._given] if frame.row.event["type"] in BY_AUDIO]
         sent = [out for out in self._outs if out.sent_s is not None]
-        before = [cause for cause in (*spoken, *sent) if cause.row.t <= t]
+        causes: list[_In | _Out] = [*spoken, *sent]
+        before = [cause for cause in causes if cause.row.t <= t]
         last = max(before, key=lambda cause: cause.row.t, default=None)
         return self._when(last) + t - (last.row.t if last is not None else 0.0)
 
