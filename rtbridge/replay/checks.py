@@ -92,7 +92,7 @@ def _turn(turn: SeenTurn, notes: list[str]) -> Iterator[Failure]:
 def _not_ignored(turn: SeenTurn) -> str | None:
     """Return what a noise did that it should not; None when it was ignored."""
     noise = turn.noise
-    if noise is None or (noise.ignored and not turn.barged_in):
+    if noise is None or turn.ignored:
         return None
     if turn.barged_in:
         return "the agent was interrupted by it"

@@ -6,13 +6,13 @@ sample of the agent in what was heard. Words, agents and tools come from the jou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rtbridge.core import pcm
-from rtbridge.core.dtmf import PRESSED
 from rtbridge.replay.alignment import held
+from rtbridge.replay.caller_said import caller_said_in, understood_in
 from rtbridge.replay.hearing import Burst, bursts_of
 from rtbridge.replay.noises import Disturbance, disturbance
 from rtbridge.replay.result import Logged, RunResult
@@ -81,6 +81,11 @@ class SeenTurn:
     words: WordErrors | None = None  # of that; None where the story does not say the words
 
     @property
+    def ignored(self) -> bool:
+        """Say whether this is a noise that the agent ignored."""
+        return self.noise is not None and self.noise.ignored and not self.barged_in
+
+    @property
     def agent(self) -> str | None:
         """Return who spoke last in the answer."""
         return self.answer[-1].agent if self.answer else None
@@ -103,6 +108,7 @@ class Seen:
     effects: tuple[tuple[int, str], ...]  # (at_ms, tool), one for each time that a tool changed the world
     caller_said: tuple[tuple[int, str], ...]  # (at_ms, text) as the upstream understood it, or as typed
     protocol_errors: tuple[tuple[int, str], ...]
+    false_barge_ins: int  # interruptions of the agent that no turn of the caller made
 
 
 def look(result: RunResult) -> Seen:
@@ -114,7 +120,7 @@ def look(result: RunResult) -> Seen:
     answers: list[list[Heard]] = [[] for _ in range(len(turns) + 1)]
     for item in items:  # an item answers the last turn that was over when it began
         answers[sum(end <= item.start_ms + EARLY_MS for end in ends)].append(item)
-    caller_said = _caller_said(result)
+    caller_said = caller_said_in(result)
     seen = []
     for played in result.played:
         answer: Sequence[Heard] = ()
@@ -123,7 +129,7 @@ def look(result: RunResult) -> Seen:
             answer = answers[turns.index(played) + 1]
         spans = [(item.item_id, float(item.start_ms), float(item.end_ms)) for item in items]
         noise = disturbance(result, played, bursts, spans) if played.turn.is_noise else None
-        understood = "" if noise else _understood(played, turns, caller_said)
+        understood = "" if noise else understood_in(played, turns, caller_said)
         seen.append(_turn(result, played, until, bursts, answer, noise, understood))
     return Seen(
         turns=tuple(seen),
@@ -137,6 +143,7 @@ def look(result: RunResult) -> Seen:
         effects=tuple((entry.at_ms, entry.fields["tool"]) for entry in _all(result.journal, "effect.done")),
         caller_said=caller_said,
         protocol_errors=_protocol_errors(result),
+        false_barge_ins=_false_barge_ins(result),
     )
 
 
@@ -187,19 +194,21 @@ def _both(burst: Burst, played: Played) -> int:
     return max(0, min(burst.end, played.speech_end) - max(burst.start, played.speech_start))
 
 
-def _understood(played: Played, turns: Sequence[Played], said: Sequence[tuple[int, str]]) -> str:
-    """Return what the upstream took the caller to say in one turn, and until the next one begins."""
-    begins = [_ms(other.start) for other in turns if other.start > played.start]
-    until_ms = min(begins, default=float("inf"))
-    return " ".join(text for at_ms, text in said if _ms(played.start) <= at_ms < until_ms)
-
-
 def _barge_in(result: RunResult, played: Played) -> Logged | None:
     """Return the entry of the interruption by this turn: after its beginning and before the next turn's."""
     later = [other.speech_start for other in result.played if other.speech_start > played.speech_start]
     until_ms = _ms(min(later, default=1 << 62))
     entries = _all(result.journal, "barge_in.confirmed")
     return next((e for e in entries if _ms(played.speech_start) <= e.at_ms < until_ms), None)
+
+
+def _false_barge_ins(result: RunResult) -> int:
+    """Count the interruptions before which the caller did nothing, or made a noise."""
+    found = 0
+    for entry in _all(result.journal, "barge_in.confirmed"):
+        begun = [played for played in result.played if _ms(played.speech_start) <= entry.at_ms]
+        found += not begun or begun[-1].turn.is_noise
+    return found
 
 
 def _cuts(result: RunResult, barge_in: Logged) -> list[Cut]:
@@ -287,28 +296,6 @@ def _agent_at(journal: Sequence[Logged], at_ms: int) -> str:
         elif entry.event == "agent.handed_off" and entry.at_ms <= at_ms:
             agent = entry.fields["to"]
     return agent
-
-
-def _caller_said(result: RunResult) -> tuple[tuple[int, str], ...]:
-    """Return what was understood of the caller; over the wire from the stock events, typed turns as typed."""
-    logged = [(entry.at_ms, str(entry.fields["text"])) for entry in _all(result.journal, "caller.said")]
-    if logged:
-        return tuple(logged)
-    spoken = [
-        (m.at_ms, str(m.event.get("transcript") or ""))
-        for m in result.messages
-        if m.event.get("type") == "conversation.item.input_audio_transcription.completed"
-    ]
-    typed = [(round(_ms(p.start)), p.turn.typed) for p in result.played if p.turn.typed]
-    added = [(m.at_ms, m.event) for m in result.messages if m.event.get("type") == "conversation.item.added"]
-    pressed = [(at_ms, text) for at_ms, event in added if (text := _written(event)).startswith(PRESSED)]
-    return tuple(sorted([*spoken, *typed, *pressed]))
-
-
-def _written(event: Mapping[str, Any]) -> str:
-    """Return the written words of an item of the caller."""
-    parts = (event.get("item") or {}).get("content") or ()
-    return " ".join(str(part["text"]) for part in parts if part.get("type") == "input_text")
 
 
 def _protocol_errors(result: RunResult) -> tuple[tuple[int, str], ...]:

@@ -139,6 +139,8 @@ def _turn(turn: SeenTurn, verdict: Verdict) -> dict[str, Any]:
         "respond_ms": turn.respond_ms,
         "stop_ms": turn.stop_ms,
         "interrupted": turn.barged_in,
+        **_of_noise(turn),
+        **_of_words(turn),
         "agent": turn.agent,
         "heard": [
             {
@@ -164,6 +166,25 @@ def _turn(turn: SeenTurn, verdict: Verdict) -> dict[str, Any]:
         "journal": turn.journal,
         "failures": [failure.message for failure in verdict.failures if failure.turn == source.id],
     }
+
+
+def _of_noise(turn: SeenTurn) -> dict[str, Any]:
+    noise, kind = turn.noise, turn.played.turn.kind
+    if noise is None:
+        return {}
+    return {
+        "kind": None if kind is None else kind.value,
+        "ignored": turn.ignored,
+        "paused_ms": noise.paused_ms,
+        "lost_ms": noise.lost_ms,
+        "taken_for_turn": noise.taken_for_turn,
+    }
+
+
+def _of_words(turn: SeenTurn) -> dict[str, Any]:
+    if turn.words is None:
+        return {}
+    return {"understood": turn.understood, "wer": turn.words.rate}
 
 
 def line_of(report: Report) -> str:

@@ -21,6 +21,22 @@ HEAD: Final = (
     "stop p50",
     "verdict",
 )
+# Columns of figures: what voicebench and tau-voice call them, which of metrics.py, and how it is written.
+FIGURES: Final = (
+    ("respond (R_R)", "respond_rate", "%"),
+    ("stop (R_Y)", "stop_rate", "%"),
+    ("ignore", "ignore_rate", "%"),
+    ("response p50 (L_R)", "response_p50_ms", "ms"),
+    ("response p90", "response_p90_ms", "ms"),
+    ("barge-in stop (L_Y)", "barge_in_stop_p50_ms", "ms"),
+    ("false barge-ins", "false_barge_ins", ""),
+    ("talk-over", "talk_over_ms", "ms"),
+    ("WER", "wer", "%"),
+    ("I_A", "I_A", "%"),
+    ("S_BC", "S_BC", "%"),
+    ("S_VT", "S_VT", "%"),
+    ("S_ND", "S_ND", "%"),
+)
 MOST_SHOWN: Final = 3  # complaints of a story in the summary
 
 
@@ -79,6 +95,10 @@ def write_summary(stories: Sequence[Judged], file: Path) -> None:
     lines = [f"## Replay: {passed} of {len(stories)} stories passed", ""]
     lines += [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
     lines += [f"| {' | '.join(_cell(cell) for cell in row(one))} |" for one in stories]
+    lines += ["", "<details><summary>Figures</summary>", ""]
+    lines += [f"| story | {' | '.join(name for name, _, _ in FIGURES)} |", f"|---|{'---:|' * len(FIGURES)}"]
+    lines += [f"| {_cell(one.story.name)} | {' | '.join(figures(one))} |" for one in stories]
+    lines += ["", "</details>"]
     for one in stories:
         if not one.passed:
             told = [complaint.where for complaint in one.complaints] or [one.story.broke.broke or ""]  # type: ignore[union-attr]
@@ -117,6 +137,18 @@ def row(one: Judged) -> tuple[str, ...]:
         ms("stop_p50_ms"),
         one.verdict,
     )
+
+
+def figures(one: Judged) -> list[str]:
+    """Return a story's figures in the order of FIGURES; "-" for what its call has nothing of."""
+    told = one.story.first.metrics
+    return [_figure(told.get(key), unit) for _, key, unit in FIGURES]
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1%}".replace("%", " %") if unit == "%" else f"{value:.0f} {unit}".rstrip()
 
 
 def _cell(text: str) -> str:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from rtbridge.replay.outcome import Complaint, Job, Outcome
 from rtbridge.replay.suite import Bar, gather
-from rtbridge.replay.verdicts import Judged, judged, table, write_junit, write_summary
+from rtbridge.replay.verdicts import FIGURES, Judged, figures, judged, table, write_junit, write_summary
 
 
 def outcome(name: str, run: int = 1, *, complaint: str | None = None, **given: Any) -> Outcome:
@@ -60,6 +60,8 @@ def test_the_summary_is_a_table_and_what_failed_and_nothing_in_it_is_markup(tmp_
     assert lines[0] == "## Replay: 1 of 2 stories passed"
     assert lines[4] == "| good | desks | 1/1 | 2/3 | 3.8 s | 600/812 ms | - | passed |"
     assert lines[5].startswith("| b\\|d | ")
+    assert lines[9].startswith("| story | respond (R_R) | stop (R_Y) | ignore | response p50 (L_R) |")
+    assert lines[11] == "| good | - | - | - | - | - | - | - | - | - | - | - | - | - |"
     assert lines[-1] == "- b\\|d.toml:3: heard \\<img src=x\\> \\[a\\](b)"
 
 
@@ -81,3 +83,16 @@ def test_runs_come_together_by_story_whatever_their_order() -> None:
     assert good.verdict == "FAILED"
     assert bad.passed
     assert good.complaints[0].message == "run 1: late"
+
+
+def test_the_figures_go_by_the_names_of_the_field_with_their_units() -> None:
+    good = outcome("good")
+    told = {"respond_rate": 0.9167, "response_p50_ms": 643.2, "false_barge_ins": 0, "wer": None, "S_BC": 1.0}
+    (one,) = stories(replace(good, metrics=told))
+    assert dict(zip((name for name, _, _ in FIGURES), figures(one), strict=True)) == {
+        **dict.fromkeys((name for name, _, _ in FIGURES), "-"),
+        "respond (R_R)": "91.7 %",
+        "response p50 (L_R)": "643 ms",
+        "false barge-ins": "0",
+        "S_BC": "100.0 %",
+    }

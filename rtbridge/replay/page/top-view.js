@@ -12,6 +12,8 @@ const FIGURES = [
   ["bridge_added_p95_ms", "Bridge p95", ms, "What is neither endpointing nor the model, of 95 % of the turns at most"],
   ["response_rate", "Answered", percent, "Turns that were answered (R_R)"],
   ["yield_rate", "Yielded", percent, "Interruptions that the agent gave way to (R_Y)"],
+  ["ignore_rate", "Ignored", percent, "Noises that the agent spoke on over, nothing lost"],
+  ["wer", "Word errors", percent, "Of what was understood, against the words of the story (WER)"],
   ["underruns", "Underruns", String, "Frames that came too late to be played"],
   ["protocol_errors", "Protocol errors", String, "Errors that either side was sent, but for benign races"],
 ];
