@@ -125,7 +125,10 @@ async def _given(
         note = "nobody answers there yet; if it is to be `rtbridge engine`, start that first, then this"
         logs.get().warning("upstream.silent", url=dial_url(url).url, note=note)
     if text_models is None:
-        note = "supervisors fall back and moderation is unchecked without a text model: set OPENAI_API_KEY"
+        note = (
+            "supervisors fall back, and agents with guardrails are not heard, without a text model: set "
+            "OPENAI_API_KEY, or RTBRIDGE_MODERATION_OPEN=true to have unchecked words played"
+        )
         logs.get().warning("text_models.missing", note=note)
     return lambda: dial_url(url, model=settings.model, api_key=secret), text_models, False
 

@@ -14,17 +14,18 @@ from contextlib import AsyncExitStack
 from types import MappingProxyType
 from typing import Any
 
+from rtbridge.agents.call_plan import plan_of
 from rtbridge.agents.effect_book import EffectBook, book_at
 from rtbridge.agents.moderator import Moderator
 from rtbridge.agents.scenario import Scenario
 from rtbridge.core import approval, asks, dtmf, history, journal
 from rtbridge.core.agent_asks import handle_ask
-from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
+from rtbridge.core.call import Call, Hangup, Note, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.carried import media_told_before
 from rtbridge.core.client_events import handle_caller
 from rtbridge.core.dialect import MAX_MESSAGE_BYTES
 from rtbridge.core.leg import CallerLeg, LegGone, LegKey, LegMessage, LegResumed, LegSuspended, LegUp
-from rtbridge.core.plan import Settle
+from rtbridge.core.plan import Settle, ToGuardrails
 from rtbridge.core.server_events import handle_upstream
 from rtbridge.errors import RtbridgeError, first_of
 from rtbridge.settings import Settings
@@ -78,22 +79,13 @@ class Session:
         self._hangup: asyncio.Future[str] = loop.create_future()
         self._timer_moved = asyncio.Event()
         self._settled: asyncio.Queue[Settle] = asyncio.Queue()  # no more than calls wait for an approval
-        self._plan = Plan(
+        self._plan = plan_of(
+            scenario,
+            agent,
             call_id=call_id,
-            scenario=scenario.id,
-            agent=agent,
-            agents=tuple(scenario.agents),
-            handoffs=scenario.handoffs,
             upstream_url=upstream.url,
-            model=settings.model,
-            demo=upstream.capabilities.is_engine,
-            word_times=upstream.capabilities.word_times,
-            fillers=scenario.fillers,
-            approval_fillers=scenario.approval_fillers,
-            approver=scenario.approval or settings.approval,
-            approval_timeout_s=settings.approval_timeout_s,
-            max_call_s=settings.max_call_s,
-            hold_s=settings.hold_s,
+            far=upstream.capabilities,
+            settings=settings,
         )
         self.call = Call(self._plan, new_id=new_id, now=self._opened_s)
         self._model = BridgeModel(self._ask)
@@ -119,8 +111,10 @@ class Session:
             context=context,
             agent=lambda: scenario.agents[self.call.agent],
             note=self._note,
+            report=self._ask,
             timeout_s=settings.moderation_timeout_s,
             now=self._time,
+            off=lambda name: self.call.gate.policy(name) == "off",
         )
         self._agents = BridgeSession(
             self._model,
@@ -282,7 +276,6 @@ class Session:
                     self._upstream.send(event)
                 case ToCaller(event):
                     self._tell(event)
-                    self._moderator.told(event)
                 case Note(entry):
                     self._write(entry)
                     self._moderator.noted(entry)
@@ -290,6 +283,8 @@ class Session:
                     self._switches.put_nowait(agent)
                 case Hangup(reason):
                     self.hangup(reason)
+                case ToGuardrails(item_id, piece):
+                    self._moderator.said(item_id, piece)
                 case Settle():
                     self._settled.put_nowait(action)
         if acted:

@@ -165,6 +165,12 @@ class Settings(BaseSettings):
     moderation_timeout_s: float = Field(
         default=1.5, gt=0, description="Seconds a judgement may take; then what was said counts as unchecked."
     )
+    moderation_open: bool = Field(
+        default=False, description="Play what could not be checked, in place of a safe phrase."
+    )
+    moderation_first: bool = Field(
+        default=False, description="Answer callers only when what they said has been judged."
+    )
 
     # engine
     engine_port: int = Field(

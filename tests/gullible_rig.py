@@ -20,6 +20,7 @@ import numpy as np
 from agents.tool_context import ToolContext
 
 from agents import FunctionTool
+from moderation_rig import ListModel
 from retail_rig import ADDRESS, IDENTITY, OFFER, OTHER, PHONE, Thinker
 from rtbridge.agents.context import CallContext
 from rtbridge.agents.effect_book import book_at
@@ -254,7 +255,7 @@ async def carry(attempt: Attempt, scenario: Scenario, path: Path) -> Outcome:
         agent=attempt.agent,
         ears=ears,
         voice=QuickVoice(),
-        text_model=lambda _name: convinced,
+        text_model=lambda name: ListModel() if name == Settings().moderation_model else convinced,
         settings=Settings(max_call_s=120, effects_path=str(path)),
     )
 

@@ -14,7 +14,7 @@ from rtbridge.core import asks, journal, pcm
 from rtbridge.core.agent_asks import handle_ask
 from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.client_events import handle_caller
-from rtbridge.core.plan import Settle
+from rtbridge.core.plan import Settle, ToGuardrails
 from rtbridge.core.server_events import handle_upstream
 from rtbridge.core.turns import State
 
@@ -51,6 +51,7 @@ class Rig:
         self.hangups: list[str] = []
         self.switches: list[str] = []  # agents whose session the shell was asked for
         self.settled: list[Settle] = []  # tool calls that waited for a person, and do no longer
+        self.to_check: list[tuple[str, str]] = []  # (item, piece of its text) for the guardrails
         self.heard: list[str | None] = []  # whose audio each 20 ms frame held
         self._wire: deque[Wire] = deque()
         if go:
@@ -79,6 +80,8 @@ class Rig:
                     self.hangups.append(reason)
                 case Settle():
                     self.settled.append(action)
+                case ToGuardrails(item_id, text):
+                    self.to_check.append((item_id, text))
 
     def upstream(self, *events: Wire) -> None:
         """Let the upstream say something; what it sent before comes first, as on any wire."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from agents.models.interface import Model
 
+from moderation_rig import ListModel
 from rtbridge.agents.scenario import Scenario, load_scenario
 from rtbridge.core import journal, pcm
 from rtbridge.core.leg import Hear, LegEvent, LegGone, LegMessage, LegUp, Pull
@@ -42,12 +43,19 @@ start = front
 '''
 
 
-def scenario_in(folder: Path, agents: str = AGENTS) -> Scenario:
-    """Write a scenario of two agents with a tool and load it."""
+def scenario_in(folder: Path, agents: str = AGENTS, *, guarded: bool = False) -> Scenario:
+    """Write a scenario of two agents with a tool and load it; `guarded`, what is said in it is moderated."""
+    if not guarded and "\nguardrails" not in agents:
+        agents += "\nguardrails = []\n"
     home = folder / "desks"
     home.mkdir(exist_ok=True)
     (home / "agents.py").write_text(agents)
     return load_scenario(home)
+
+
+def listed(_name: str) -> Model:
+    """Return a text model that judges by the engine's list, at once."""
+    return ListModel()
 
 
 @dataclass
@@ -109,7 +117,7 @@ class CallRig:
         *,
         agent: str | None = None,
         is_engine: bool = True,
-        text_model: Callable[[str], Model] | None = None,
+        text_model: Callable[[str], Model] | None = listed,
         make_upstream: Callable[..., MemoryUpstream[Capabilities]] = MemoryUpstream[Capabilities],
         wish: Mapping[str, Any] = MappingProxyType({}),
         settings: Settings | None = None,

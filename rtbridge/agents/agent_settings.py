@@ -18,6 +18,7 @@ from agents.realtime import RealtimeAgent, RealtimeSessionModelSettings
 
 from agents import Handoff
 from rtbridge.core.dialect import turn_detection_problem
+from rtbridge.core.gate import POLICIES, Policy
 
 Agent = RealtimeAgent[Any]
 
@@ -39,6 +40,8 @@ class AgentSettings:
     )
     noise_reduction: Literal["near_field", "far_field", "off"] | None = None
     model: str | None = None
+    guardrail: Policy = "gate"
+    """gate: nothing is heard unchecked; observe: played at once, cut at a verdict against it; off: not checked."""
 
 
 def session_of(
@@ -109,3 +112,5 @@ def _own_problems(own: AgentSettings, agent: Agent) -> Iterator[str]:
             yield f"turn_detection{'.' * bool(wrong[0])}{wrong[0]} {wrong[1]}"
     if own.noise_reduction not in (None, "near_field", "far_field", "off"):
         yield f"noise_reduction is {own.noise_reduction!r}; make it near_field, far_field or off"
+    if own.guardrail not in POLICIES:
+        yield f"guardrail is {own.guardrail!r}; make it gate, observe or off"

@@ -6,7 +6,7 @@ The third of the call's three doors, beside server_events.py and client_events.p
 
 from __future__ import annotations
 
-from rtbridge.core import approval, asks, detection, history, switching
+from rtbridge.core import approval, asks, detection, guarding, history, switching
 from rtbridge.core.call import Call
 from rtbridge.core.requests import merged
 from rtbridge.core.turns import Cause
@@ -30,6 +30,8 @@ def handle_ask(call: Call, ask: asks.Ask, now: float) -> None:
             call.request("text", now)
         case asks.KeepHistory(item_ids):
             call.handover.leave_behind(history.dropped(call.speech.transcript, item_ids))
+        case asks.Judged():
+            guarding.judged(call, ask, now)
         case asks.SwitchFailed(agent, why):
             switching.failed(call, agent, why, now)
         case _:  # StopSpeaking

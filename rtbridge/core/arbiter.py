@@ -17,7 +17,7 @@ from typing import Any
 
 from rtbridge.core import requests
 from rtbridge.core.configuration import Configuration
-from rtbridge.core.filler import CAUSE
+from rtbridge.core.filler import CAUSE, words_for
 from rtbridge.core.races import ALREADY_ACTIVE, BENIGN
 from rtbridge.core.requests import Response, Want
 from rtbridge.core.responses import Responses
@@ -39,6 +39,7 @@ class Arbiter:
     def __init__(self, *, new_id: NewId) -> None:
         self.auto_create = True  # answer a spoken turn by ourselves (turn_detection.create_response)
         self.caller_speaking = False
+        self.hold = False  # guardrails have yet to clear what is to be answered
         self.active: Response | None = None
         self.configuration = Configuration()
         self._new_id = new_id
@@ -99,11 +100,12 @@ class Arbiter:
         self._want = requests.joined(self._want or Want(cause), cause, event_id)
         self.advance(now)
 
-    def fill(self, instructions: str, now: float) -> bool:
-        """Have something said beside the conversation, if nothing else is going on; return whether."""
+    def fill(self, phrase: str, now: float) -> bool:
+        """Have a phrase said beside the conversation, if nothing else is going on; return whether."""
         quiet = self.active is None and self._born and self._want is None and not self._blocked
         if free := quiet and self.configured and not self.caller_speaking and self._barred_since is None:
-            self._ask(Want(CAUSE, instructions=instructions, again=True, aside=True), now)
+            said = {"phrase": phrase, "instructions": words_for(phrase)}
+            self._ask(Want(CAUSE, again=True, aside=True, **said), now)
         return free
 
     @property
@@ -325,7 +327,7 @@ class Arbiter:
         self._out.extend(self._held)
         self._held.clear()
         free = quiet and not self._blocked and not self.caller_speaking and self._barred_since is None
-        if self._want is not None and free:
+        if self._want is not None and free and not self.hold:
             self._create(self._want, now)
 
     def _create(self, want: Want, now: float) -> None:

@@ -61,4 +61,25 @@ class SwitchFailed:
     why: str
 
 
-Ask = ConfigureSession | ToolOutput | NeedApproval | UserText | StopSpeaking | KeepHistory | SwitchFailed
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A guardrail's verdict on a stretch of an item's text: its characters from `start` to `end`."""
+
+    item_id: str
+    state: str  # pass | fail | unchecked
+    start: int
+    end: int
+    who: str = "agent"  # agent | caller
+    why: str = ""  # what it fails for, in a word or two
+
+
+Ask = (
+    ConfigureSession
+    | ToolOutput
+    | NeedApproval
+    | UserText
+    | StopSpeaking
+    | KeepHistory
+    | SwitchFailed
+    | Judged
+)

@@ -14,6 +14,7 @@ from typing import Final
 MAX_TOOL_CALLS: Final = 8  # in one turn of the caller's
 MAX_HANDOFFS: Final = 4  # in any PER_S seconds
 PER_S: Final = 60.0
+MAX_CORRECTIONS: Final = 2  # answers of one turn that guardrails stopped, and that were asked for otherwise
 MAX_REFUSING: Final = 3  # responses of one turn that were refused something; the next one ends the call
 ENDING: Final = "ending"
 """The cause of a response that is to come without tools."""
@@ -26,10 +27,11 @@ class Bounds:
         self._calls = 0
         self._handoffs: deque[float] = deque()
         self._refused: set[str] = set()  # responses of this turn
+        self._corrections = 0
 
     def turn_over(self) -> None:
         """Note that the caller has said something: the model may act again."""
-        self._calls = 0
+        self._calls = self._corrections = 0
         self._refused.clear()
 
     def over(self, response_id: str, *, handoff: bool, now: float) -> tuple[str, int] | None:
@@ -53,6 +55,11 @@ class Bounds:
             return self._handoffs[0] + PER_S - now
         self._handoffs.append(now)
         return 0.0
+
+    def may_correct(self) -> bool:
+        """Count a correction of the model's words; return whether there is room for it in this turn."""
+        self._corrections += 1
+        return self._corrections <= MAX_CORRECTIONS
 
     @property
     def hopeless(self) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from rtbridge.core import approval, correspondence, dtmf, interruption, journal, pcm, waits
+from rtbridge.core import approval, correspondence, dtmf, guarding, interruption, journal, pcm, waits
 from rtbridge.core.approval import Approvals
 from rtbridge.core.arbiter import NOT_HANDED_OVER, Arbiter, NewId
 from rtbridge.core.audible import Ear
@@ -21,6 +21,7 @@ from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.detection import TurnDetection
 from rtbridge.core.dtmf import Keypad
 from rtbridge.core.filler import CAUSE, Filler
+from rtbridge.core.gate import Gate
 from rtbridge.core.handover import Handover
 from rtbridge.core.latency import Stopwatch
 from rtbridge.core.plan import Action, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
@@ -29,6 +30,7 @@ from rtbridge.core.requests import Response
 from rtbridge.core.speech import Speech
 from rtbridge.core.turns import Cause, Effect, State, Turns
 from rtbridge.core.uplink import Uplink
+from rtbridge.core.withheld import Withheld
 
 __all__ = ["Call", "Hangup", "Note", "Plan", "SwitchAgent", "ToCaller", "ToUpstream"]
 
@@ -62,6 +64,8 @@ class Call:
         self.retried = False
         self.client = Correspondence()
         self.keypad = Keypad()
+        self.gate = Gate(plan.guardrails)
+        self.withheld = Withheld()
         self._actions: deque[Action] = deque()
         self._notices: set[str] = set()  # of few kinds: of agents and voices
         self._leg_up = False
@@ -84,6 +88,7 @@ class Call:
             waits.due(self),
             self.approvals.deadline(),
             self.keypad.deadline(),
+            self.gate.deadline(),
         ]
         return min(time for time in times if time is not None)
 
@@ -170,6 +175,7 @@ class Call:
         approval.expire(self, now)
         waits.fill(self, now)
         dtmf.tell_complete(self, now)
+        guarding.expire(self, now)
         lost = self.arbiter.lost(now)
         late = self.arbiter.expire(now) if lost is None else ["response.cancel was not answered"]
         for words in late:
@@ -201,6 +207,7 @@ class Call:
         """Put a typed message of the caller into the conversation."""
         item = {"id": self.new_id("item"), **item}
         self.client.typed(item["id"])
+        guarding.hear_first(self, item["id"], now)
         event_id = self.new_id("event")
         self.client.sent(event_id, client_event_id)
         self.arbiter.add_item(item, now, event_id=event_id)
@@ -287,6 +294,7 @@ class Call:
             self.note(journal.CallOpened(plan.scenario, self.agent, plan.upstream_url, plan.demo))
             if plan.greet:
                 self.arbiter.want("greeting", now)
+        guarding.settle(self, now)
         for event in self.arbiter.take():
             self._actions.append(ToUpstream(event))
         if (voice := self.arbiter.configuration.voice_refused()) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import approval, dialect, dtmf, journal, switching
+from rtbridge.core import approval, dialect, dtmf, journal, switching, withheld
 from rtbridge.core.call import Call
 from rtbridge.core.dialect import Refused
 from rtbridge.core.turns import Cause
@@ -66,9 +66,8 @@ def _item_retrieve(call: Call, event: Wire, now: float) -> None:
             event_id=event.get("event_id"),
             param="item_id",
         )
-    call.tell(
-        {"type": "conversation.item.retrieved", "event_id": call.new_id("event"), "item": entry.as_item()}
-    )
+    item = withheld.shown(call, entry)
+    call.tell({"type": "conversation.item.retrieved", "event_id": call.new_id("event"), "item": item})
 
 
 def _response_create(call: Call, event: Wire, now: float) -> None:

@@ -247,6 +247,19 @@ class GuardrailJudged(Entry):
     who: str = "agent"  # agent | caller
 
 
+@dataclass(frozen=True, slots=True)
+class GuardrailTripped(Entry):
+    """A guardrail stopped an item: nothing of it is heard beyond `heard_ms`, which plays to its end."""
+
+    event = "guardrail.tripped"
+    to_caller = True
+    item_id: str
+    state: str  # fail | unchecked: it was not checked in time, and is not played unchecked
+    policy: str  # gate | observe
+    heard_ms: int
+    action: str  # corrected: the model answers again | safe_phrase | silence
+
+
 # -- responses and agents ---------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class ResponseRequested(Entry):

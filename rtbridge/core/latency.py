@@ -78,6 +78,11 @@ class Stopwatch:
             lead_ms=lead_ms,
         )
 
+    def unsaid(self, item_id: str) -> None:
+        """Note that nothing of an item will be heard: another's first audio is the one that answers the turn."""
+        if self._turn is not None and self._turn.item_id == item_id:
+            self._turn.first_audio_s, self._turn.item_id = None, ""
+
     def dropped(self) -> None:
         """The turn will not be answered."""
         self._turn = None

@@ -8,9 +8,14 @@ along the audio in proportion to their length. Text is cut between words only: a
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import Final
+
+from rtbridge.core import pcm
 
 _WORD = re.compile(r"\s*\S+\s*")
+FASTEST_CHARS_PER_S: Final = 30  # twice the pace of a voice; nobody who is to be understood says more
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class _Line:
     samples: int = 0
     text: str = ""
     starts: list[tuple[int, int]] = field(default_factory=list)  # (characters before, samples before)
+    whole: bool = False  # there will be no more text
 
 
 class Ledger:
@@ -46,8 +52,9 @@ class Ledger:
         line.text += delta
 
     def set_text(self, item_id: str, text: str) -> None:
-        """Note an item's whole transcript where it differs from what its deltas gave."""
+        """Note an item's whole transcript; where it differs from what its deltas gave, their times go."""
         line = self._line(item_id)
+        line.whole = True
         if line.text != text:
             line.text, line.starts = text, []
 
@@ -78,6 +85,21 @@ class Ledger:
             ends = [word.end() for word in _WORD.finditer(line.text)]
             spots = [int(end / len(line.text) * line.samples) for end in ends]
         return next((spot for spot in spots if spot >= samples), line.samples)
+
+    def reach(self, item_id: str, chars: int) -> int:
+        """Return the sample before which nothing can sound but the first `chars` characters of an item's text.
+
+        With word times that is where the piece begins that holds the next character. Without, words lie where one
+        can only guess, and this must not be one: it is as far as the fastest speech would have come.
+        """
+        line = self._lines.get(item_id, _Line())
+        if chars <= 0:
+            return 0
+        if chars >= len(line.text) and (line.whole or (self.word_times and line.starts)):
+            return line.samples
+        if self.word_times and line.starts:
+            return line.starts[bisect_right(line.starts, chars, key=lambda start: start[0]) - 1][1]
+        return min(line.samples, chars * pcm.RATE // FASTEST_CHARS_PER_S)
 
     def forget(self, item_id: str) -> None:
         """Drop an item's line."""

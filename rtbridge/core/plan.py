@@ -8,6 +8,7 @@ from typing import Any
 
 from rtbridge.core import journal
 from rtbridge.core.filler import APPROVAL_PHRASES, PHRASES
+from rtbridge.core.gate import Policy
 
 Wire = dict[str, Any]
 
@@ -30,6 +31,9 @@ class Plan:
     approval_fillers: tuple[str, ...] = APPROVAL_PHRASES  # ... and while a person has yet to approve one
     approver: str = "operator"  # who may approve tool calls: operator, or page: the caller's side too
     approval_timeout_s: float = 30.0
+    guardrails: Mapping[str, Policy] = field(default_factory=dict)  # of agents; who is missing is `off`
+    guardrails_open: bool = False  # play what guardrails could not check
+    hears_first: bool = False  # answer callers only when guardrails have cleared what they said
     max_call_s: float = 1800.0
     hold_s: float = 120.0
 
@@ -63,6 +67,14 @@ class SwitchAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class ToGuardrails:
+    """Have the next piece of an agent's text checked; verdicts come back as asks.Judged."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hangup:
     """End the call."""
 
@@ -77,4 +89,4 @@ class Settle:
     approved: bool
 
 
-Action = ToUpstream | ToCaller | Note | SwitchAgent | Hangup | Settle
+Action = ToUpstream | ToCaller | Note | SwitchAgent | Hangup | Settle | ToGuardrails

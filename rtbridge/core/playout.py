@@ -2,7 +2,8 @@
 
 The speaker pulls exactly 20 ms every 20 ms; that pull IS the playback clock. An item's progress is counted in
 samples pulled and in nothing else. Silence fills what is missing and is not counted. Items play in the order in
-which they were first pushed; a flush forgets everything queued and says how far each item had come.
+which they were first pushed; a flush forgets everything queued and says how far each item had come. An item may have
+a limit, the sample beyond which nobody has cleared it: it waits there, and those behind it wait with it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class _Item:
     pushed: int = 0
     pulled: int = 0
     finished: bool = False
+    limit: int | None = None  # samples that may be pulled so far; None for all
 
     def progress(self) -> Progress:
         return Progress(self.item_id, self.content_index, self.pulled, self.pushed)
@@ -70,12 +72,18 @@ class Playout:
         self.paused = False
         self._items: deque[_Item] = deque()
         self._queued = 0
+        self._sounded = False  # something was pulled since the queue was empty
         self._marks: list[Mark] = []
 
     @property
     def playing(self) -> Progress | None:
         """The item at the head of the queue, or None."""
         return self._items[0].progress() if self._items else None
+
+    def progress(self, item_id: str) -> Progress | None:
+        """Return how far an item has come, or None when it is not queued."""
+        item = self._find(item_id)
+        return item.progress() if item is not None else None
 
     @property
     def last_item_id(self) -> str | None:
@@ -109,6 +117,12 @@ class Playout:
         self._queued += room
         return samples - room
 
+    def limit(self, item_id: str, samples: int | None) -> None:
+        """Let only the first `samples` of an item be pulled until it is said otherwise; None for all of it."""
+        item = self._find(item_id)
+        if item is not None:
+            item.limit = samples
+
     def finish(self, item_id: str) -> None:
         """Say that an item is complete. An item that never had audio, or was flushed, is ignored."""
         item = self._find(item_id)
@@ -129,6 +143,8 @@ class Playout:
                 break
             chunk = item.chunks[0]
             take = min(wanted, len(chunk) // pcm.SAMPLE_BYTES)
+            if item.limit is not None and (take := min(take, item.limit - item.pulled)) <= 0:
+                break
             if item.pulled == 0:
                 lead = samples - wanted + samples_before_sound(item.chunks)
                 self._marks.append(Began(item.item_id, lead))
@@ -138,15 +154,22 @@ class Playout:
             else:
                 item.chunks[0] = chunk[take * pcm.SAMPLE_BYTES :]
             item.pulled += take
+            self._sounded = True
             self._queued -= take
             wanted -= take
             self._retire()
         parts.append(pcm.silence(wanted))
         return b"".join(parts)
 
-    def end_at(self, samples: int) -> None:
-        """Let the item at the head end once `samples` of it were pulled; it never gets longer."""
-        item = self._items[0]
+    def end_at(self, samples: int, item_id: str | None = None) -> None:
+        """Let an item, the one at the head if none is named, end once `samples` of it were pulled, cleared or not.
+
+        It never gets longer, and one that has ended already or that nobody holds is left alone. One that ends before
+        its first sample goes without a mark.
+        """
+        item = self._items[0] if item_id is None else self._find(item_id)
+        if item is None:
+            return
         spare = item.pushed - max(samples, item.pulled)
         while spare > 0:
             last = item.chunks.pop()
@@ -157,14 +180,17 @@ class Playout:
             item.pushed -= cut
             self._queued -= cut
             spare -= cut
-        item.finished = True
+        item.finished, item.limit = True, None
+        if not item.pushed:
+            self._items.remove(item)
+            self._dry()
         self._retire()
 
     def flush(self) -> list[Progress]:
         """Forget everything queued; return how far each item had come, in order. No marks follow for them."""
         progress = [item.progress() for item in self._items]
         self._items.clear()
-        self._queued = 0
+        self._queued, self._sounded = 0, False
         return progress
 
     def take_marks(self) -> list[Mark]:
@@ -179,5 +205,9 @@ class Playout:
         """Let complete items at the head go, so that the next one begins in the same frame."""
         while self._items and self._items[0].finished and not self._items[0].chunks:
             self._marks.append(Played(self._items.popleft().progress()))
-            if not self._items:
-                self._marks.append(Drained())
+            self._dry()
+
+    def _dry(self) -> None:
+        if not self._items and self._sounded:
+            self._marks.append(Drained())
+            self._sounded = False

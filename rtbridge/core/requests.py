@@ -22,6 +22,7 @@ class Want:
     event_id: str | None = None  # what response.create shall be called, where somebody waits for its errors
     instructions: str | None = None  # of this response, instead of the session's
     again: bool = False  # it was asked for before and not answered
+    phrase: str = ""  # what it is to say word by word
     aside: bool = (
         False  # beside the conversation: the model never reads it back, and nobody asks for it twice
     )

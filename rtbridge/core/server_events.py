@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import dialect, function_calls, interruption, journal, pcm, view, waits
+from rtbridge.core import dialect, function_calls, guarding, interruption, journal, pcm, view, withheld
 from rtbridge.core.call import Call
 from rtbridge.core.races import ALREADY_ACTIVE
 from rtbridge.core.requests import Want
@@ -38,7 +38,7 @@ def handle_upstream(call: Call, event: Wire, now: float) -> bool:
     if for_caller is not None and kind != "conversation.item.added":
         stale = isinstance(response_id, str) and call.is_stale(response_id, str(event.get("item_id")))
         if not stale or not str(kind).endswith(".delta"):
-            call.tell(for_caller)
+            withheld.tell(call, for_caller)
     call.settle(now)
     return for_agents
 
@@ -110,6 +110,7 @@ def _endpoint_ms(call: Call, event: Wire) -> int | None:
 
 def _committed(call: Call, event: Wire, now: float) -> bool:
     call.bounds.turn_over()
+    guarding.hear_first(call, event.get("item_id"), now)
     call.arbiter.committed(now)
     if (
         call.turns.state is State.CALLER_SPEAKING
@@ -176,6 +177,8 @@ def _caller_transcript(call: Call, event: Wire, now: float) -> bool:
     if entry is not None:
         entry.text, entry.spoken = text, True
     call.note(journal.CallerSaid(item_id, text))
+    if not text:  # sounds, and nothing to be checked
+        guarding.caller_cleared(call, item_id, now)
     return True
 
 
@@ -200,7 +203,9 @@ def _output_item_added(call: Call, event: Wire, now: float) -> bool:
 def _begin(call: Call, item_id: str, response_id: str) -> Spoken:
     if call.speech.get(item_id) is None:
         call.note(journal.ItemBegun(item_id, call.agent))
-    return call.speech.begin(item_id, response_id, call.agent)
+    spoken = call.speech.begin(item_id, response_id, call.agent)
+    guarding.begin(call, spoken)
+    return spoken
 
 
 def _audio_delta(call: Call, event: Wire, now: float) -> bool:
@@ -218,9 +223,9 @@ def _audio_delta(call: Call, event: Wire, now: float) -> bool:
         return False
     call.arbiter.responses.item_added(response_id, item_id)
     _begin(call, item_id, response_id)
-    waits.make_way(call, item_id)
     index = event.get("content_index")
     lost = call.speech.add_audio(item_id, index if isinstance(index, int) else 0, chunk)
+    guarding.extend(call, item_id)
     if lost:
         call.note(journal.AudioDropped("playout", pcm.ms_of_samples(lost)))
     call.stopwatch.first_audio(now, item_id)
@@ -232,6 +237,7 @@ def _text_delta(call: Call, event: Wire, now: float) -> bool:
     if not call.is_stale(response_id, item_id):
         _begin(call, item_id, response_id)
         call.speech.add_text(item_id, str(event.get("delta") or ""))
+        guarding.said(call, item_id, str(event.get("delta") or ""))
     return True
 
 
@@ -241,6 +247,7 @@ def _text_done(call: Call, event: Wire, now: float) -> bool:
     if not call.is_stale(response_id, item_id):
         spoken = _begin(call, item_id, response_id)
         call.speech.set_text(item_id, text)
+        guarding.extend(call, item_id)
         call.note(journal.AgentSaid(item_id, spoken.agent, text))
     return True
 

@@ -123,3 +123,42 @@ def _stripped_item(item: Mapping[str, Any]) -> Wire:
 
 def _stripped_part(part: Mapping[str, Any]) -> Wire:
     return {key: value for key, value in part.items() if key != "audio"}
+
+
+def items_of(event: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the items that an event is about."""
+    found = [event.get("item_id")]
+    if isinstance(item := event.get("item"), Mapping):
+        found.append(item.get("id"))
+    output = dig(event, "response").get("output")
+    found += (
+        [item.get("id") for item in output if isinstance(item, Mapping)] if isinstance(output, list) else []
+    )
+    return [one for one in found if isinstance(one, str)]
+
+
+def cut(event: Mapping[str, Any], said: Mapping[str, str]) -> Wire:
+    """Return an event in which the items that `said` names hold no other words than those."""
+    result = dict(event)
+    if (words := said.get(str(event.get("item_id")))) is not None:
+        result = _cut_part(result, words)
+        if isinstance(part := event.get("part"), Mapping):
+            result["part"] = _cut_part(part, words)
+    if isinstance(item := event.get("item"), Mapping):
+        result["item"] = cut_item(item, said)
+    output = dig(event, "response").get("output")
+    if isinstance(output, list):
+        result["response"] = {**event["response"], "output": [cut_item(item, said) for item in output]}
+    return result
+
+
+def cut_item(item: Mapping[str, Any], said: Mapping[str, str]) -> Wire:
+    """Return an item with no other words than those that `said` has for it, if it names it."""
+    words = said.get(str(item.get("id")))
+    if words is None:
+        return dict(item)
+    return {**item, "content": [_cut_part(part, words) for part in item.get("content") or ()]}
+
+
+def _cut_part(part: Mapping[str, Any], words: str) -> Wire:
+    return {key: words if key in ("transcript", "text") else value for key, value in part.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtbridge.core import journal
-from rtbridge.core.filler import words_for
 from rtbridge.core.turns import State
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def fill(call: Call, now: float) -> None:
     at = due(call)
     if at is not None and now >= at:
         phrase = call.filler.take(now, patient=bool(call.approvals.pending))
-        if call.arbiter.fill(words_for(phrase), now):
+        if call.arbiter.fill(phrase, now):
             call.note(journal.FillerAsked(phrase))
 
 

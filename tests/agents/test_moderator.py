@@ -15,6 +15,7 @@ from rtbridge.agents.context import CallContext
 from rtbridge.agents.moderation import Guardrail, default_guardrails
 from rtbridge.agents.moderator import MAX_ITEMS, MAX_WAITING, Moderator, sentences
 from rtbridge.core import journal
+from rtbridge.core.asks import Judged as Verdict
 from rtbridge.replay.clock import on_virtual_time
 
 FINE = "Hello there. How can I help you today? Ask me anything"
@@ -24,18 +25,24 @@ class Rig:
     """A moderator, what it asks, and what it notes."""
 
     def __init__(
-        self, model: SaidModel | None = None, guardrails: tuple[Guardrail, ...] | None = None
+        self,
+        model: SaidModel | None = None,
+        guardrails: tuple[Guardrail, ...] | None = None,
+        off: Callable[[str], bool] = lambda agent: False,
     ) -> None:
         self.model = model or ListModel()
         self.noted: list[journal.GuardrailJudged] = []
+        self.verdicts: list[Verdict] = []
         context = CallContext("s", "a", text_model=lambda name: self.model)
         self.moderator = Moderator(
             default_guardrails("NewTelco") if guardrails is None else guardrails,
             context=context,
             agent=lambda: Agent(name="a"),
             note=self._note,
+            report=self.verdicts.append,
             timeout_s=1.5,
             now=asyncio.get_running_loop().time,
+            off=off,
         )
 
     def _note(self, entry: journal.Entry) -> None:
@@ -52,9 +59,7 @@ class Rig:
     def stream(self, text: str, item_id: str = "i") -> None:
         for at in range(0, len(text), 7):
             delta = text[at : at + 7]
-            self.moderator.told(
-                {"type": "response.output_audio_transcript.delta", "item_id": item_id, "delta": delta}
-            )
+            self.moderator.said(item_id, delta)
 
 
 @asynccontextmanager
@@ -138,13 +143,21 @@ async def test_a_single_sentence_is_asked_about_once() -> None:
 async def test_a_classifier_that_is_late_leaves_the_item_unchecked() -> None:
     async with running(Rig(ListModel(slow(60)))) as rig:
         rig.moderator.done("i", "Hello there.")
-        await asyncio.sleep(1.4)
+        rig.moderator.caller("u", "Hello there.")
+        await asyncio.sleep(1.2)
         assert rig.states() == ["pending"]
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
         assert rig.states() == ["pending", "unchecked"]
-    last = rig.noted[-1]
-    assert (last.category, last.latency_ms) == (None, 1500)
-    assert last.rationale == "the guardrail moderation gave no answer within 1.5 s"
+        await asyncio.sleep(0.1)
+        assert rig.states("u") == ["pending"]
+        await asyncio.sleep(0.2)
+    _, _, first, other = rig.noted
+    assert (first.category, first.latency_ms) == (
+        None,
+        1250,
+    )  # somebody waits for a first sentence in silence
+    assert first.rationale == "the guardrail moderation gave no answer within 1.25 s"
+    assert other.rationale == "the guardrail caller_moderation gave no answer within 1.5 s"
 
 
 @on_virtual_time()
@@ -294,7 +307,7 @@ async def test_checks_that_find_no_room_and_texts_that_are_too_long_are_unchecke
         for number in range(MAX_WAITING + 2):
             rig.moderator.caller(f"u{number}", "Hi")
         rig.moderator.caller("long", "word " * 4000)
-        await asyncio.sleep(5)
+        await asyncio.sleep(10)
     waiting = [rig.states(f"u{number}")[-1] for number in range(MAX_WAITING + 2)]
     assert waiting == ["pass"] * MAX_WAITING + ["unchecked"] * 2
     assert rig.states("long") == ["pending", "unchecked"]
@@ -324,3 +337,62 @@ def test_sentences_end_where_a_speaker_would_pause() -> None:
     assert len(endless) - len("".join(pieces)) <= 400
     assert max(map(len, pieces)) <= 400
     assert [len(one) for one in sentences("x" * 900)] == [400, 400]
+
+
+@on_virtual_time()
+async def test_every_stretch_of_an_answer_is_reported_with_its_verdict_and_together_they_are_the_answer() -> (
+    None
+):
+    async with running(Rig(ListModel(slow(0.5, "first")))) as rig:
+        rig.stream("My first. \n My second. You moron. ")
+        await asyncio.sleep(0.1)
+        assert [(one.state, one.start, one.end) for one in rig.verdicts] == [
+            ("pass", 10, 11),
+            ("pass", 11, 23),
+            ("fail", 23, 34),
+        ]
+        assert rig.verdicts[-1].why == "OFFENSIVE"
+        rig.moderator.done("j", "Hi. You there")
+        rig.moderator.caller("u", "Hello")
+        await asyncio.sleep(0.6)
+    assert [(one.start, one.end) for one in rig.verdicts if one.item_id == "j"] == [(0, 4), (4, 13)]
+    assert [one for one in rig.verdicts if one.who == "caller"] == [Verdict("u", "pass", 0, 5, "caller")]
+
+
+@on_virtual_time()
+async def test_an_answer_that_fails_as_a_whole_is_reported_and_one_that_differs_from_its_deltas_is_one_stretch() -> (
+    None
+):
+    async with running(Rig()) as rig:
+        rig.moderator.done("i", "Go and blow up\nthe building")
+        rig.stream("One. Two. ", "j")
+        rig.moderator.done("j", "Another text.")
+        await asyncio.sleep(0.1)
+    assert [one.state for one in rig.verdicts if one.item_id == "i"] == ["pass", "pass", "fail"]
+    assert rig.verdicts[-1] == Verdict("j", "pass", 0, 13)
+
+
+@on_virtual_time()
+async def test_an_item_that_was_stopped_is_checked_no_further_and_shown_as_what_it_was_stopped_for() -> None:
+    async with running(Rig(ListModel(slow(60, "Late")))) as rig:
+        rig.stream("Late one. ")
+        await asyncio.sleep(1.3)
+        assert [one.state for one in rig.verdicts] == ["unchecked"]
+        rig.moderator.noted(journal.GuardrailTripped("i", "unchecked", "gate", 0, "safe_phrase"))
+        rig.moderator.noted(journal.GuardrailTripped("i", "unchecked", "gate", 0, "safe_phrase"))
+        rig.moderator.noted(journal.GuardrailTripped("unknown", "fail", "gate", 0, "corrected"))
+        rig.stream("More of it. ")
+        rig.moderator.done("i", "Late one. More of it.")
+        await asyncio.sleep(0.1)
+    assert rig.states() == ["pending", "unchecked"]
+    assert rig.asked == ["Late one."]
+
+
+@on_virtual_time()
+async def test_agents_that_are_off_are_not_checked() -> None:
+    async with running(Rig(off=lambda agent: agent == "free")) as rig:
+        rig.moderator.noted(journal.AgentSaid("i", "free", "You moron."))
+        rig.moderator.noted(journal.AgentSaid("j", "bound", "You moron."))
+        await asyncio.sleep(0.1)
+    assert rig.states("i") == []
+    assert rig.states("j") == ["pending", "fail"]

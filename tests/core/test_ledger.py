@@ -85,3 +85,33 @@ def test_without_word_times_words_end_in_proportion_to_their_length() -> None:
     ledger.add_audio("a", 1300)
     assert [ledger.word_end("a", samples) for samples in (10, 450, 900, 1300)] == [400, 800, 1300, 1300]
     assert ledger.word_end("unknown", 5) == 0
+
+
+def test_with_word_times_cleared_text_reaches_to_where_the_next_piece_begins() -> None:
+    ledger = timed(("One", 100), (" two.", 100), (" Three", 100))
+    assert [ledger.reach("a", chars) for chars in (0, 1, 3, 8, 9)] == [0, 0, 100, 200, 200]
+    assert ledger.reach("a", 14) == 300  # all that there is, and what comes next is of it until text comes
+    assert ledger.reach("unknown", 5) == 0
+
+
+def test_audio_without_any_text_is_never_reached() -> None:
+    ledger = Ledger(word_times=True)
+    ledger.add_audio("a", 500)
+    assert ledger.reach("a", 0) == 0
+    ledger.set_text("a", "")
+    assert ledger.reach("a", 0) == 0
+
+
+def test_without_word_times_cleared_text_reaches_as_far_as_the_fastest_speech_until_it_is_whole() -> None:
+    ledger = Ledger(word_times=False)
+    ledger.add_text("a", "x" * 60)
+    ledger.add_audio("a", 100_000)
+    assert ledger.reach("a", 30) == 24_000
+    assert ledger.reach("a", 60) == 48_000
+    ledger.set_text("a", "x" * 60)
+    assert ledger.reach("a", 30) == 24_000
+    assert ledger.reach("a", 60) == 100_000
+    short = Ledger(word_times=False)
+    short.add_text("a", "x" * 60)
+    short.add_audio("a", 100)
+    assert short.reach("a", 30) == 100

@@ -120,3 +120,58 @@ def test_an_item_can_be_made_to_end_early_but_never_before_what_was_pulled() -> 
     playout.end_at(10)
     assert playout.queued_samples == 0
     assert playout.playing is None
+
+
+def test_an_item_waits_at_its_limit_and_goes_on_at_the_very_sample() -> None:
+    queue = Playout()
+    queue.push("a", 0, samples(1, 10))
+    queue.limit("a", 0)
+    assert queue.pull(4) == bytes(8)
+    assert queue.take_marks() == []
+    queue.limit("a", 3)
+    assert queue.pull(4) == samples(1, 3) + bytes(2)
+    assert queue.pull(2) == bytes(4)
+    assert queue.underruns == 0
+    queue.limit("a", None)
+    assert queue.pull(7) == samples(1, 7)
+
+
+def test_who_is_behind_an_item_at_its_limit_waits_with_it() -> None:
+    queue = Playout()
+    queue.push("a", 0, samples(1, 4))
+    queue.finish("a")
+    queue.push("b", 0, samples(2, 4))
+    queue.limit("a", 2)
+    queue.limit("unknown", 2)
+    assert queue.pull(6) == samples(1, 2) + bytes(8)
+    assert queue.progress("b") == Progress("b", 0, pulled=0, pushed=4)
+    assert queue.progress("unknown") is None
+
+
+def test_any_item_can_be_ended_and_one_that_ends_before_its_first_sample_goes_without_a_mark() -> None:
+    queue = Playout()
+    queue.push("a", 0, samples(1, 4))
+    queue.push("b", 0, samples(2, 4))
+    queue.push("c", 0, samples(3, 4))
+    queue.limit("b", 1)
+    queue.end_at(0, "a")
+    queue.end_at(2, "b")
+    queue.end_at(0, "unknown")
+    assert queue.take_marks() == []
+    assert queue.pull(4) == samples(2, 2) + samples(3, 2)
+    assert queue.queued_samples == 2
+    assert [type(mark) for mark in queue.take_marks()] == [Began, Played, Began]
+
+
+def test_the_queue_runs_dry_when_the_last_item_goes_unheard_after_one_that_was_heard() -> None:
+    queue = Playout()
+    queue.push("b", 0, samples(2, 4))
+    queue.end_at(0, "b")
+    assert queue.take_marks() == []
+    queue.push("a", 0, samples(1, 4))
+    queue.finish("a")
+    queue.push("b", 0, samples(2, 4))
+    queue.pull(4)
+    assert [type(mark) for mark in queue.take_marks()] == [Began, Played]
+    queue.end_at(0, "b")
+    assert queue.take_marks() == [Drained()]

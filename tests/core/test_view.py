@@ -107,3 +107,24 @@ def test_the_session_is_shown_without_prompt_and_tools_and_with_the_clients_own_
     assert "ecret" not in str(shown)
     assert shown["audio"]["input"]["turn_detection"] == {"type": "semantic_vad"}
     assert (shown["id"], shown["model"], shown["audio"]["output"]["voice"]) == ("rtc_1", "m", "sage")
+
+
+def test_an_event_can_be_cut_to_what_may_be_read_wherever_it_holds_the_words() -> None:
+    part = {"type": "audio", "transcript": "one two"}
+    item = {"id": "a", "type": "message", "content": [part]}
+    other = {"id": "b", "type": "message", "content": [part]}
+    said = {"a": "one"}
+    short = {"type": "audio", "transcript": "one"}
+    of_part = {"type": "response.content_part.done", "item_id": "a", "part": part}
+    assert view.items_of(of_part) == ["a"]
+    assert view.cut(of_part, said) == {**of_part, "part": short}
+    assert view.cut({**of_part, "item_id": "b"}, said) == {**of_part, "item_id": "b"}
+    of_text = {"type": "response.output_text.done", "item_id": "a", "text": "one two"}
+    assert view.cut(of_text, said)["text"] == "one"
+    of_item = {"type": "response.output_item.done", "item": item}
+    assert view.items_of(of_item) == ["a"]
+    assert view.cut(of_item, said)["item"]["content"] == [short]
+    done = {"type": "response.done", "response": {"id": "r", "output": [item, other]}}
+    assert view.items_of(done) == ["a", "b"]
+    assert view.cut(done, said)["response"]["output"] == [{**item, "content": [short]}, other]
+    assert view.items_of({"type": "rate_limits.updated"}) == []

@@ -82,13 +82,13 @@ async def test_a_bridge_given_the_engines_url_speaks_the_scenarios_lines_and_use
     entries: list[journal.Entry] = []
     leg = TestLeg()
     async with serving_engine(scripted(answer)) as running, AsyncExitStack() as stack:
-        settings = Settings(upstream=running.realtime_url)
+        settings = Settings(upstream=running.realtime_url, moderation_open=True)
         dial, text_model, demo = await serving._upstream(settings, tmp_path, stack)
         assert demo is True
         assert text_model is not None
         session = Session(
             call_id="rtc_1",
-            scenario=scenario_in(tmp_path),
+            scenario=scenario_in(tmp_path, guarded=True),
             agent="front",
             leg=leg,
             upstream=dial(),
