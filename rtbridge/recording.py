@@ -26,12 +26,13 @@ import structlog
 
 from rtbridge.core import pcm
 from rtbridge.core.journal import Entry, ItemHeard
-from rtbridge.core.leg import CallerLeg, Hear, LegEvent, LegMessage, LegUp, Pull
+from rtbridge.core.leg import CallerLeg, Hear, LegEvent, LegKey, LegMessage, LegUp, Pull
 from rtbridge.settings import Settings
 from rtbridge.upstream.frames import Row
 from rtbridge.upstream.port import Upstream
 from rtbridge.upstream.recorder import RecordedUpstream
 from rtbridge.upstream.scrub import Scrubber
+from rtbridge.upstream.scrub_keys import DTMF, mask_keys
 from rtbridge.upstream.scrubbing import AUDIO, Silenced, scrub_lines, secrets_of
 from rtbridge.upstream.text import TextModels
 
@@ -188,6 +189,7 @@ class Recording:
         lines, silenced = scrub_lines((self._line(at) for at in self._frames), self._scrubber)
         self._text("cassette.jsonl", lines)
         mask = self._scrubber.deeply
+        mask_keys(self._events, self._messages, self._scrubber)
         self._text("events.jsonl", [json.dumps(mask(event)) for event in self._events])
         self._text("messages.jsonl", [json.dumps(mask(message)) for message in self._messages])
         self._track("caller", [(start, end) for start, end in silenced.caller_ms])
@@ -273,6 +275,8 @@ class _RecordedLeg:
                 self._recording.announce()
             elif isinstance(event, LegMessage):
                 self._recording.sent(event.text)
+            elif isinstance(event, LegKey):  # as the page would tell it
+                self._recording.sent(json.dumps({"type": DTMF, "digits": event.key}))
             yield event
 
     def send(self, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from rtbridge.core.dtmf import KEYS
+from rtbridge.replay.script import MAX_CALL_MS
 from rtbridge.replay.story import DEFAULT_DELAY_MS, Anchor, NoiseKind, Start, Turn, TurnExpect
 from rtbridge.replay.surroundings import Surroundings, pattern
 from rtbridge.replay.tables import Table, suggest
@@ -79,7 +80,7 @@ def _start(table: Table, usual: Anchor) -> Start:
     if after is not None and after not in names:
         start.add("after", f'no anchor "{after}"{suggest(after, names)}')
         after = None
-    delay_ms = start.ms("delay_ms")
+    delay_ms = start.ms("delay_ms", at_most=MAX_CALL_MS)
     start.finish()
     return Start(
         Anchor(after) if after else usual,

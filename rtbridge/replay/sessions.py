@@ -10,15 +10,17 @@ import itertools
 import json
 import wave
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from rtbridge.core import pcm
 from rtbridge.core.approval import OPERATOR, PAGE
+from rtbridge.core.dtmf import KEYS
 from rtbridge.errors import StoryError
 from rtbridge.replay.as_it_went import expected
 from rtbridge.replay.hearing import Burst, bursts_of
+from rtbridge.replay.script import KEY_MS
 from rtbridge.replay.sound import Sound
 from rtbridge.replay.story import (
     Anchor,
@@ -45,6 +47,7 @@ SAYABLE: Final = (  # events of a caller's client for which a story has a word
     "conversation.item.create",
     "response.create",
     "rtbridge.agent.switch",
+    "rtbridge.dtmf",
     "rtbridge.tool.approve",
     "rtbridge.tool.reject",
 )
@@ -126,6 +129,16 @@ class _Doing:
     switch: str | None = None
     approve: bool | None = None
     waited_ms: int = 0  # a tool call, for its approval
+    press: str | None = None
+
+    @property
+    def until(self) -> int:
+        """Return the sample up to which the caller can do nothing else."""
+        return (
+            self.at + pcm.samples_of_ms(KEY_MS) * (len(self.press) - 1) + pcm.FRAME_SAMPLES
+            if self.press
+            else self.at
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +152,16 @@ class _Spoken:
 
 def _turns(track: bytes, doings: Sequence[_Doing], spoken: Sequence[_Spoken]) -> Iterator[Turn]:
     found: list[tuple[int, int, _Doing | None]] = [(doing.at, doing.at, doing) for doing in doings]
-    found += [(start, end, None) for start, end in pieces_of(track, [doing.at for doing in doings])]
+    taken = [(doing.at, doing.until) for doing in doings]
+    found += [(start, end, None) for start, end in pieces_of(track, taken)]
     for n, (start, end, doing) in enumerate(sorted(found, key=lambda one: one[:2]), start=1):
         at_ms, end_ms = pcm.ms_of_samples(start), pcm.ms_of_samples(end)
         when, no = Start(Anchor.CALL_START, at_ms), TurnExpect()
         if doing is not None:
             if doing.approve is not None:
                 when = Start(Anchor.APPROVAL, doing.waited_ms)
-            yield Turn(f"turn {n}", 1, None, doing.typed, False, when, no, doing.switch, doing.approve)
+            turn = Turn(f"turn {n}", 1, None, doing.typed, False, when, no, doing.switch, doing.approve)
+            yield replace(turn, press=doing.press)
             continue
         said = [one for one in spoken if one.start_ms < end_ms and one.end_ms > at_ms]
         words = " ".join(one.text for one in said if one.text)
@@ -155,10 +170,10 @@ def _turns(track: bytes, doings: Sequence[_Doing], spoken: Sequence[_Spoken]) ->
         yield Turn(f"turn {n}", 1, sound, None, not said, when, no)
 
 
-def pieces_of(track: bytes, cuts: Sequence[int] = ()) -> list[tuple[int, int]]:
+def pieces_of(track: bytes, taken: Sequence[tuple[int, int]] = ()) -> list[tuple[int, int]]:
     """Return what is audible in a track as (first sample, sample after), on whole frames, in order, apart.
 
-    Pieces are cut at `cuts` and where they grow too long.
+    Pieces are cut where they grow too long, and around what is `taken`, from a sample up to another.
     """
     whole: list[Burst] = []
     for burst in bursts_of(track):
@@ -171,11 +186,13 @@ def pieces_of(track: bytes, cuts: Sequence[int] = ()) -> list[tuple[int, int]]:
     for burst in whole:
         start = _frame(max(0, burst.start - pcm.samples_of_ms(BEFORE_MS)))
         end = min(end_of_track, _frame(burst.end + pcm.samples_of_ms(AFTER_MS)) + pcm.FRAME_SAMPLES)
-        edges = {start, end, *(_frame(cut) for cut in cuts if start < _frame(cut) < end)}
+        cuts = (_frame(sample) for span in taken for sample in span)
+        edges = {start, end, *(cut for cut in cuts if start < cut < end)}
         edges |= set(range(start, end, pcm.samples_of_ms(MAX_PIECE_MS)))
         ordered = sorted(edges)
         pieces += list(itertools.pairwise(ordered))
-    return [(start, end) for start, end in pieces if any(track[start * 2 : end * 2])]
+    kept = (piece for piece in pieces if not any(begun <= piece[0] < over for begun, over in taken))
+    return [(start, end) for start, end in kept if any(track[start * 2 : end * 2])]
 
 
 def _frame(sample: int) -> int:
@@ -255,11 +272,13 @@ def _messages(folder: Path) -> Iterator[tuple[float, dict[str, Any]]]:
 def _doings(folder: Path, answers: Answers) -> Iterator[_Doing]:
     for at_s, event in _messages(folder):
         kind = event.get("type")
-        at = _frame(pcm.samples_of_ms(at_s * 1000))
+        at = _frame(round(at_s * pcm.RATE) + 2)  # written to a tenth of a millisecond
         if kind == "rtbridge.agent.switch":
             yield _Doing(at, switch=str(event.get("agent")))
         elif kind == "conversation.item.create" and (text := _typed(event)):
             yield _Doing(at, typed=text)
+        elif kind == "rtbridge.dtmf" and (digits := str(event.get("digits"))) and not set(digits) - set(KEYS):
+            yield _Doing(at, press=digits)
         elif kind in ("rtbridge.tool.approve", "rtbridge.tool.reject"):
             approve, waited_ms = answers.get(str(event.get("call_id")), (None, 0))
             if approve is not None:

@@ -48,8 +48,14 @@ def _turn(turn: Turn, number: int, sounds: Mapping[str, str]) -> Iterator[str]:
     if turn.sound is not None:
         key = "noise" if turn.is_noise else "say"
         yield f"{key} = {toml(sounds[turn.id])}  # {_one_line(turn.sound.label)}"
+        if turn.words is not None:
+            yield f"words = {toml(turn.words)}"
+        if turn.kind is not None:
+            yield f"kind = {toml(turn.kind.value)}"
     elif turn.typed is not None:
         yield f"type = {toml(turn.typed)}"
+    elif turn.press is not None:
+        yield f"press = {toml(turn.press)}"
     elif turn.switch is not None:
         yield f"switch = {toml(turn.switch)}"
     elif turn.approve is not None:
@@ -71,11 +77,14 @@ def _expect(story: Story) -> Iterator[str]:
         lines.append(f"handoffs = {toml(expect.handoffs)}")
     if expect.tools is not None:
         tools = [
-            {"name": tool.name} | ({"args": dict(tool.args)} if tool.args else {}) for tool in expect.tools
+            {"name": tool.name, "args": dict(tool.args) or None, "dead_air_ms": tool.dead_air_ms}
+            for tool in expect.tools
         ]
         lines += _rows("tools", tools)
     if expect.effects is not None:
         lines += _rows("effects", [{"tool": one.tool, "count": one.count} for one in expect.effects])
+    if (guard := expect.guardrail) is not None:
+        lines.append(f"guardrail = {toml({'tripped': guard.tripped, 'audible_ms': guard.audible_ms})}")
     if expect.transcript:
         said = [{"who": one.who, "like": one.like, "never": one.never} for one in expect.transcript]
         lines += _rows("transcript", said)

@@ -60,7 +60,7 @@ def test_a_whole_story_is_read_as_it_is_written(tmp_path: Path) -> None:
             "11: unknown key `respond_withn_ms` in `expect` of a turn; did you mean `respond_within_ms`?",
         ),
         ("delay_ms = 250", 'delay_ms = "250"', "10: `delay_ms` takes a whole number, not '250'"),
-        ("delay_ms = 250", "delay_ms = -1", "10: `delay_ms` must lie between 0 and 600000, not -1"),
+        ("delay_ms = 250", "delay_ms = -1", "10: `delay_ms` must lie between 0 and 1800000, not -1"),
         ("delay_ms = 250", "delay_ms = true", "10: `delay_ms` takes a whole number, not True"),
         (
             '"agent_speech_end"',
