@@ -45,9 +45,9 @@ def flagged(result: RunResult) -> tuple[Flagged, ...]:
 
 
 def _audible_ms(result: RunResult, item_id: str, text: str) -> float | None:
-    made = result.made.get(item_id)
-    if made is None or result.road != "virtual":
+    if result.road != "virtual" or not result.made:
         return None
+    made = result.made.get(item_id, b"")  # nothing, where it was stopped before the first sound of it came
     begin, end = _stretch(result.pieces.get(item_id, ()), text, pcm.samples_of(made))
     since, until = _life(result, item_id)
     part = made[begin * pcm.SAMPLE_BYTES : end * pcm.SAMPLE_BYTES]
