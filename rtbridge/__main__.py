@@ -137,6 +137,15 @@ def _parser() -> argparse.ArgumentParser:
     engine_.add_argument("--silence-ms", type=int, default=500, help="silence that ends a turn (500)")
     engine_.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
+    guardrail = benches.add_parser(
+        "guardrail",
+        help="What is heard of forbidden sentences, and what the gate costs, on the virtual clock.",
+    )
+    guardrail.set_defaults(command=_bench_guardrail)
+    guardrail.add_argument("--cases", type=int, default=200, help="calls, under each of three policies (200)")
+    guardrail.add_argument("--seed", type=int, default=0, help="of the first case (0)")
+    guardrail.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
     remote.add_commands(add)
     doctor = add("doctor", _doctor, "Tell what is installed, what is missing, and what `serve` would use.")
     doctor.add_argument("--env-sample", action="store_true", help="print .env.sample instead")
@@ -241,6 +250,12 @@ def _bench_engine(args: argparse.Namespace) -> int:
     from rtbridge.bench import engine
 
     return engine.run(args)
+
+
+def _bench_guardrail(args: argparse.Namespace) -> int:
+    from rtbridge.bench import guardrail
+
+    return guardrail.run(args)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -78,6 +78,9 @@ BENCHES: Final = {
     "bench_engine": Bench(
         ("-m", "rtbridge", "bench", "engine", "--calls", "10", "--json"), lambda figures: figures["bars"]
     ),
+    "bench_guardrail": Bench(
+        ("-m", "rtbridge", "bench", "guardrail", "--cases", "200", "--json"), lambda figures: figures["bars"]
+    ),
 }
 
 
