@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import json
 import random
 import re
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from agents.items import TResponseStreamEvent
-from agents.models.interface import Model
-from agents.realtime import RealtimeAgent
-from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
-from agents import ModelResponse, Usage
 from rtbridge.agents.agent_settings import AgentSettings
-from rtbridge.agents.moderation import default_guardrails
-from rtbridge.agents.scenario import Scenario
+from rtbridge.agents.local_text import LocalTextModel
+from rtbridge.agents.scenario import Scenario, load_scenario
 from rtbridge.core import journal, pcm
 from rtbridge.core.gate import Policy
 from rtbridge.engine.classify import WordList
@@ -57,6 +54,12 @@ FORBIDDEN: Final = (
     "I will hurt you if you call again.",
 )
 CORRECTED: Final = "Let me put that in another way. It is better to see for yourself."
+_AGENTS: Final = '''"""A desk."""
+
+from agents.realtime import RealtimeAgent
+
+start = RealtimeAgent(name="desk", instructions="Answer the caller.")
+'''
 _WORDS: Final = """
     the order parcel street morning window garden paper little yellow river table number letter evening open ready
     carries over under between before after with from into through usual quiet simple second corner
@@ -140,7 +143,7 @@ async def _play(case: Case, policy: Policy) -> Call:
     began_s = loop.time()
     ids, listener = CountingIds(), _Listener()
     leg = ReplayCaller(listener)
-    parts = EngineParts(_Deaf, _Deaf(), _Levels(case), _Wits(case), _NoText())
+    parts = EngineParts(_Deaf, _Deaf(), _Levels(case), _Wits(case), _List())
     capabilities = Capabilities(is_engine=True, word_times=True)
     upstream = _Paced(MemoryUpstream(parts, capabilities=capabilities, new_id=ids), case.speed)
     entries: list[tuple[float, journal.Entry]] = []
@@ -162,19 +165,13 @@ async def _play(case: Case, policy: Policy) -> Call:
     return Call(case, heard, entries, (upstream.first_audio_s - began_s) * 1000)
 
 
+@functools.cache
 def _scenario(policy: Policy) -> Scenario:
-    desk: RealtimeAgent[Any] = RealtimeAgent(name="desk", instructions="Answer the caller.")
-    return Scenario(
-        id="bench",
-        title="A desk",
-        folder=Path(),
-        start="desk",
-        agents={"desk": desk},
-        company=None,
-        handoffs={},
-        guardrails=default_guardrails(None),
-        settings={"desk": AgentSettings(guardrail=policy)},
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder, "bench")
+        home.mkdir()
+        (home / "agents.py").write_text(_AGENTS, encoding="utf-8")
+        return replace(load_scenario(home), settings={"desk": AgentSettings(guardrail=policy)})
 
 
 @dataclass
@@ -257,28 +254,36 @@ class _Wits:
         return [Say(CORRECTED if corrected else " ".join(self._case.sentences))]
 
 
-class _Judge(Model):
+class _Judge(LocalTextModel):
     """The classifier: the engine's list, later, or never."""
 
     def __init__(self, case: Case) -> None:
+        super().__init__(_List(), "judge")
         self._case = case
-        self._list = WordList()
 
-    async def get_response(self, system_instructions: Any, input: Any, *_: Any, **__: Any) -> ModelResponse:
-        text = str(input)
-        chance = random.Random(f"{self._case.seed} {text}")
+    async def get_response(self, *args: Any, **kwargs: Any) -> Any:
+        chance = random.Random(f"{self._case.seed} {args[1]}")  # the text that is judged
         fate = chance.random()
         if fate < FAILING:
             raise RuntimeError("the classifier is down")
         await asyncio.sleep(3600 if fate < FAILING + HANGING else chance.uniform(QUICKEST_S, SLOWEST_S))
-        part = ResponseOutputText(type="output_text", text=json.dumps(self._list.judge(text)), annotations=[])
-        message = ResponseOutputMessage(
-            id="m", type="message", role="assistant", status="completed", content=[part]
-        )
-        return ModelResponse(output=[message], usage=Usage(), response_id=None)
+        return await super().get_response(*args, **kwargs)
 
-    def stream_response(self, *_: Any, **__: Any) -> AsyncIterator[TResponseStreamEvent]:
-        raise NotImplementedError
+
+class _List:
+    """`parts.TextModel` that knows the engine's list and nothing else."""
+
+    def __init__(self) -> None:
+        self._list = WordList()
+
+    def respond(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]],
+        model: str,
+        response_format: Mapping[str, Any] | None,
+    ) -> TextReply:
+        return TextReply(json.dumps(self._list(messages)))
 
 
 class _Deaf:
@@ -295,16 +300,3 @@ class _Deaf:
 
     def transcribe(self, pcm: bytes) -> str:
         return ""
-
-
-class _NoText:
-    """`parts.TextModel` that nobody asks: the call has a classifier of its own."""
-
-    def respond(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        tools: Sequence[Mapping[str, Any]],
-        model: str,
-        response_format: Mapping[str, Any] | None,
-    ) -> TextReply:
-        return TextReply()
