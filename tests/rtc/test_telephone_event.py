@@ -206,3 +206,18 @@ def test_a_stream_that_begins_with_a_key_is_no_silence_of_the_years_before(
     rig.ears.packet(event(0, 4, sequence=7), timers.now_s)
     timers.advance(2.0)
     assert (rig.keys, len(rig.heard), timers.pending) == (["4"], 0, 0)
+
+
+def test_whatever_bytes_come_as_events_are_heard_as_keys_or_not_at_all(
+    timers: Any, make_tone: Callable[..., Tone]
+) -> None:
+    chance, rig = random.Random(5), Rig(timers, make_tone(440))
+    for n in range(2000):
+        payload = chance.randbytes(chance.randrange(0, 40))
+        start = chance.randrange(2**32) if n % 3 else n * 960
+        rig.ears.packet(RtpPacket(KEY_TYPE, False, n & 0xFFFF, start, 1, payload), timers.now_s)
+    assert 0 < len(rig.keys) < 20_000
+    assert set(rig.keys) <= set(KEYS)
+    rig.stream("1", 40, lost=set())
+    assert rig.ears.keys.malformed > 0
+    rig.ears.stop()
