@@ -13,7 +13,7 @@ import pytest
 
 from conftest import Count
 from rig import Fail, FarUpstream, Hang, Ignore, Part, Refuse, Rig, Say, Use
-from rtbridge.core import asks, journal
+from rtbridge.core import asks, dtmf, journal
 from rtbridge.core.plan import Plan
 from rtbridge.core.races import ALREADY_ACTIVE, BENIGN
 from rtbridge.core.turns import State
@@ -66,6 +66,8 @@ class Caller:
     known: set[str] = field(default_factory=set)
     switches: deque[tuple[int, str]] = field(default_factory=deque)  # when the page's wish is carried out
     switched: int = 0
+    keys: bool = False  # the caller has a keypad
+    pressed: str = ""
 
     def step(self, at: int, *, more: bool) -> None:
         """One tick of 20 ms at `at` ms; `more` says that new things may begin."""
@@ -111,6 +113,12 @@ class Caller:
     def act(self) -> None:
         """Let the caller's side or the agents do something else than speak."""
         rig, chance = self.rig, self.chance
+        if self.keys and chance.random() < 0.4:
+            key = chance.choice("12345#")
+            self.pressed += key
+            dtmf.press(rig.call, key, rig.now, by="media")
+            rig.act()
+            return
         match chance.choice(
             ["write", "write", "cancel", "clear", "stop", "update", "say", "suspend", "forget", "switch"]
         ):
@@ -149,7 +157,7 @@ class Caller:
         self.turns = dict.fromkeys(self.turns, False)
 
 
-def one_call(seed: int) -> None:
+def one_call(seed: int, *, keys: bool = False) -> None:
     chance = random.Random(seed)
     far = FarUpstream(
         speedup=chance.choice([1.1, 3, 8]),
@@ -162,7 +170,7 @@ def one_call(seed: int) -> None:
     moody = seed % 3 == 0
     for _ in range(60):
         far.answers.append(list(chance.choice(MOODS if moody and chance.random() < 0.15 else ANSWERS)))
-    caller = Caller(rig, chance, moody)
+    caller = Caller(rig, chance, moody, keys=keys)
     at = 0
     while at < 5_000 or caller.speaking:
         caller.step(at, more=at < 5_000)
@@ -176,11 +184,14 @@ def one_call(seed: int) -> None:
         or rig.turn() is not State.LISTENING
         or arbiter.busy
         or not arbiter.configured
+        or rig.call.keypad.deadline() is not None
     ):
         assert at < 90_000, f"no peace: {rig.turn()}, {arbiter.active}, {rig.call.tools}"
         caller.step(at, more=False)
         at += 20
 
+    told = [item.text for item in far.items.values() if item.text.startswith(dtmf.PRESSED)]
+    assert "".join(told).replace(dtmf.PRESSED, "").replace(".", "").replace(" ", "") == caller.pressed
     assert set(far.errors) <= BENIGN - {ALREADY_ACTIVE} or (moody and set(far.errors) <= BENIGN)
     assert rig.entries(journal.TurnIgnored) == []
     assert rig.call.speech.playout.playing is None
@@ -204,6 +215,16 @@ def test_any_schedule_of_a_call_ends_in_peace_with_everybody_answered(count: Cou
     for seed in range(count(300, 10_000)):
         try:
             one_call(seed)
+        except AssertionError as failure:
+            failure.add_note(f"seed {seed}")
+            raise
+
+
+@pytest.mark.no_cover
+def test_keys_pressed_at_any_time_reach_the_agent_once_and_in_order(count: Count) -> None:
+    for seed in range(count(100, 2_000)):
+        try:
+            one_call(seed, keys=True)
         except AssertionError as failure:
             failure.add_note(f"seed {seed}")
             raise
