@@ -39,6 +39,7 @@ def test_help_names_each_command_and_what_it_is_for(capsys: pytest.CaptureFixtur
         "serve",
         "engine",
         "replay",
+        "record",
         "approvals",
         "approve",
         "reject",
@@ -50,7 +51,9 @@ def test_help_names_each_command_and_what_it_is_for(capsys: pytest.CaptureFixtur
         assert re.search(rf"^    {command}\s", shown, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", ["rtbridge.replay.cli", "rtbridge.bench.media", "rtbridge.mcp.server"])
+@pytest.mark.parametrize(
+    "module", ["rtbridge.replay.cli", "rtbridge.replay.record", "rtbridge.bench.media", "rtbridge.mcp.server"]
+)
 def test_every_command_that_is_offered_exists(module: str) -> None:
     assert callable(importlib.import_module(module).run)
 

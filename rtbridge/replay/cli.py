@@ -23,7 +23,7 @@ from rtbridge.replay.outcome import Job, Outcome
 from rtbridge.replay.progress import Progress
 from rtbridge.replay.read_story import Graphs, load_story
 from rtbridge.replay.report_index import write_index
-from rtbridge.replay.sessions import is_session
+from rtbridge.replay.sessions import UNFINISHED, is_session, is_unfinished
 from rtbridge.replay.stage import Road
 from rtbridge.replay.story import Story
 from rtbridge.replay.suite import Bar, gather, read_baseline
@@ -150,11 +150,15 @@ def _read(args: argparse.Namespace, settings: Settings) -> _Told:
 def _files(paths: Sequence[Path], problems: list[str]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
+        if is_unfinished(path):
+            problems.append(f"{path}: {UNFINISHED}")
+            continue
         is_folder = path.is_dir() and not is_session(path)  # a recorded call is a story
         found = sorted(path.rglob("*.toml")) if is_folder else [path]
         if is_folder:
             found = [f for f in found if f.parent.name == "stories" or f.parent == path]
             found = [f for f in found if f.name != "brain.toml"]
+            found += [one for one in sorted(path.iterdir()) if is_session(one)]
             if not found:
                 problems.append(
                     f"{path}: no stories in this folder: they are *.toml in a folder named stories"

@@ -24,7 +24,7 @@ from typing import Final
 from rtbridge.core import pcm
 from rtbridge.errors import ReplayError, StoryError
 from rtbridge.replay.read_story import load_story
-from rtbridge.replay.sessions import CASSETTE, is_session, is_unfinished, left_out, load_session
+from rtbridge.replay.sessions import CASSETTE, UNFINISHED, is_session, is_unfinished, left_out, load_session
 from rtbridge.replay.story import Story
 from rtbridge.replay.tables import suggest
 from rtbridge.replay.write_story import story_toml
@@ -72,9 +72,7 @@ def find_session(named: str, record_dir: Path | None) -> Path:
     if is_session(folder):
         return folder
     if is_unfinished(folder):
-        raise StoryError(
-            f"{folder}: this recording is not finished: the call still goes on, or the bridge ended in the middle of it"
-        )
+        raise StoryError(f"{folder}: {UNFINISHED}")
     if folder.exists():
         raise StoryError(
             f"{folder}: not a recorded call: that is a folder with a session.json, one of those in RTBRIDGE_RECORD_DIR"

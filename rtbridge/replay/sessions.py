@@ -42,6 +42,9 @@ BEFORE_MS: Final = 200  # kept of the quiet around a piece
 AFTER_MS: Final = 300
 MAX_PIECE_MS: Final = 18_000  # of one piece: a file of it stays under a megabyte
 MAX_FILE_BYTES: Final = 512 * 1024 * 1024
+UNFINISHED: Final = (
+    "this recording is not finished: the call still goes on, or the bridge ended in the middle of it"
+)
 LONGEST_S: Final = 1e6  # of a call
 SAYABLE: Final = (  # events of a caller's client for which a story has a word
     "conversation.item.create",

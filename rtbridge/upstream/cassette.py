@@ -35,7 +35,7 @@ BY_AUDIO: Final = (
 )
 # Passing one of these by would answer a question that was not asked yet.
 MILESTONES: Final = ("response.created", "response.done", "input_audio_buffer.speech_started")
-_ECHOES: Final = ("event_id", "item_id", "id", "previous_item_id")  # fields that may hold an id of ours
+_ECHOES: Final = ("event_id", "item_id", "id", "previous_item_id", "call_id")  # that may hold an id of ours
 
 
 @dataclass(slots=True)
@@ -79,6 +79,7 @@ class CassetteUpstream:
         self._past = 0  # the first of `_outs` that was neither sent nor given up
         self._samples = 0
         self._ours: dict[str, str] = {}  # an id of the recording -> what it is in this run
+        self._theirs: dict[str, str] = {}  # a call that we made in this run -> what it is in the recording
         self._hidden: set[str] = set()  # calls whose arguments were masked: their results cannot be compared
         self._began_s = 0.0
         self._time: Callable[[], float] = lambda: 0.0
@@ -107,7 +108,7 @@ class CassetteUpstream:
         """Take one client event and hold it against the recording. Raises Closed after close()."""
         if self._closed:
             raise Closed("the cassette is closed")
-        name = label(event)
+        name = label(self._as_then(event))
         self._sent[name] += 1
         waiting = self._waiting.get(name)
         if not waiting or self._is_too_early(waiting[0]):
@@ -237,11 +238,21 @@ class CassetteUpstream:
         if len(self.mismatches) < MAX_MISMATCHES:
             self.mismatches.append(sentence)
 
+    def _as_then(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an event about a call that we made by the call's id of the recording."""
+        item = event.get("item")
+        if isinstance(item, Mapping) and (was := self._theirs.get(str(item.get("call_id")))) is not None:
+            return {**event, "item": {**item, "call_id": was}}
+        return event
+
     def _learn_ids(self, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         pairs = [(was.get("event_id"), now.get("event_id"))]
         one, other = was.get("item"), now.get("item")
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             pairs.append((one.get("id"), other.get("id")))
+            if other.get("type") == "function_call":  # a handoff that nobody but the caller asked for
+                pairs.append((one.get("call_id"), other.get("call_id")))
+                self._theirs[str(other.get("call_id"))] = str(one.get("call_id"))
         for old, new in pairs:
             if isinstance(old, str) and isinstance(new, str):
                 self._ours[old] = new

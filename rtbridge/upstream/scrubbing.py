@@ -63,7 +63,9 @@ class KeptFrames:
             self.scrubber.learn(row.event)
 
     def scrubbed(self) -> bytes:
-        """Return them all as JSON lines, masked."""
+        """Return them all as JSON lines, masked; nothing where there were more than were kept."""
+        if self.cut:
+            return b""
         lines, _ = scrub_lines(self._lines, self.scrubber)
         return "".join(f"{line}\n" for line in lines).encode()
 

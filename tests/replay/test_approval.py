@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from replay_rig import Agent, failures, run, starts_ms, story
-from rtbridge.engine.parts import Act, Call, Say, Turn
 from rtbridge.errors import StoryError
 from rtbridge.replay import story as tale
 from rtbridge.replay.read_story import load_story
@@ -18,40 +16,9 @@ from rtbridge.replay.script import Script
 from rtbridge.replay.sound import Sound
 from rtbridge.replay.story import Anchor, Budget, CallExpect, Start, ToolExpect, TurnExpect
 from rtbridge.settings import Settings
-from scripted_engine import last_text, scripted, speech
+from scripted_engine import scripted, speech
 from session_rig import scenario_in
-
-AGENTS = '''"""A till."""
-
-from agents import function_tool
-from agents.realtime import RealtimeAgent
-
-approval = "page"
-
-
-@function_tool(needs_approval=True)
-def refund() -> str:
-    """Give money back."""
-    return "refunded"
-
-
-start = RealtimeAgent(name="till", instructions="You are the till.", tools=[refund])
-'''
-
-
-def cashier(turn: Turn) -> Iterable[Act]:
-    heard = last_text(turn)
-    if heard == "yes please":
-        yield Call("refund", "{}")
-    elif heard.startswith("result"):
-        yield Say("It is done." if heard == "result refunded" else "It was not done.")
-    else:
-        yield Say("Welcome to the till.")
-
-
-def answer(approve: bool, delay_ms: int = 300, heard: str | None = None) -> tale.Turn:
-    start = Start(Anchor.APPROVAL, delay_ms)
-    return tale.Turn("answer", 1, None, None, False, start, TurnExpect(heard=heard), approve=approve)
+from till_rig import AGENTS, answer, cashier
 
 
 @pytest.mark.parametrize(("approve", "heard"), [(True, "It is done"), (False, "It was not done")])

@@ -14,15 +14,20 @@ import pytest
 
 from desk_stories import WHOLE, answer
 from recording_rig import recorded
-from replay_rig import failures
+from replay_rig import failures, story
 from rtbridge.__main__ import main
 from rtbridge.errors import ReplayError, StoryError
-from rtbridge.replay import record, run
+from rtbridge.replay import cli, record, run
 from rtbridge.replay.read_story import load_story
 from rtbridge.replay.result import RunResult
+from rtbridge.replay.sound import Sound
+from rtbridge.replay.story import Anchor, Start, Turn, TurnExpect
 from rtbridge.settings import Settings
-from scripted_engine import scripted
+from scripted_engine import scripted, speech
 from session_rig import AGENTS, scenario_in
+from till_rig import AGENTS as TILL
+from till_rig import answer as approval
+from till_rig import cashier
 
 GRAPHS = {"desks": ["front", "billing"]}
 KEY = "sk-canary-0123456789"
@@ -219,6 +224,47 @@ def test_the_command_finds_a_call_by_its_id_and_says_what_comes_next(
     assert f"next: rtbridge replay {tmp_path / 'kept.toml'}\n" in shown
     assert main(["record", "rtc_1_x", "--into", str(tmp_path / "more.toml")]) == 2
     assert f"no recorded call there; did you mean `{session.name}`?" in capsys.readouterr().err
+
+
+def test_a_folder_of_recorded_calls_is_replayed_and_an_unfinished_one_is_told(
+    session: Path, tmp_path: Path
+) -> None:
+    home = kept(session, tmp_path)
+    problems: list[str] = []
+    assert cli._files([home.parent, home], problems) == [home]
+    (home / "session.json").unlink()
+    (home / "frames.part").touch()
+    assert cli._files([home], problems) == []
+    assert problems == [
+        f"{home}: this recording is not finished: {'the call still goes on, or the bridge ended '}"
+        "in the middle of it"
+    ]
+
+
+def test_an_answer_to_a_tool_call_and_a_switch_are_done_again(tmp_path: Path) -> None:
+    switch = Turn("switch", 1, None, None, False, Start(Anchor.AGENT_SPEECH_END, 500), TurnExpect(), "till")
+    asks = Turn("ask", 1, Sound("yes", speech("yes please")), None, False, Start(), TurnExpect())
+    for approve in (True, False):
+        folder = tmp_path / str(approve)
+        folder.mkdir()
+        agents = TILL.replace('start = RealtimeAgent(name="till"', 'till = RealtimeAgent(name="till"')
+        agents += 'start = RealtimeAgent(name="door", instructions="Open.", handoffs=[till])\n'
+        scenario = scenario_in(folder, agents)
+        told = story(switch, asks, approval(approve, 700))
+        recorded(told, folder / "rtc_1", scenario=scenario, parts=scripted(cashier))
+        read = record.write(folder / "rtc_1", record.target_of(folder / "one.toml", ""), Settings())
+        kinds = [(one.switch, one.approve, one.start.after) for one in read.turns]
+        assert kinds == [
+            ("till", None, Anchor.CALL_START),
+            (None, None, Anchor.CALL_START),
+            (None, approve, Anchor.APPROVAL),
+        ]
+        assert abs(read.turns[2].start.delay_ms - 700) <= 40
+        again = run.play(read, scenario=scenario, parts=scripted(cashier), settings=Settings())
+        assert failures(again) == []
+        assert again.mismatches == ()
+        outcome = "tool.approved" if approve else "tool.rejected"
+        assert [one.fields["by"] for one in again.journal if one.event == outcome] == ["page"]
 
 
 def test_what_a_story_cannot_say_is_told(
