@@ -146,6 +146,14 @@ def _parser() -> argparse.ArgumentParser:
     guardrail.add_argument("--seed", type=int, default=0, help="of the first case (0)")
     guardrail.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
+    bargein = benches.add_parser(
+        "bargein", help="Who interrupts the agent and who does not: 300 calls on the virtual clock."
+    )
+    bargein.set_defaults(command=_bench_bargein)
+    bargein.add_argument("--cases", type=int, default=300, help="calls (300)")
+    bargein.add_argument("--seed", type=int, default=5, help="what draws the sounds and their moments (5)")
+    bargein.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
     remote.add_commands(add)
     doctor = add("doctor", _doctor, "Tell what is installed, what is missing, and what `serve` would use.")
     doctor.add_argument("--env-sample", action="store_true", help="print .env.sample instead")
@@ -256,6 +264,12 @@ def _bench_guardrail(args: argparse.Namespace) -> int:
     from rtbridge.bench import guardrail
 
     return guardrail.run(args)
+
+
+def _bench_bargein(args: argparse.Namespace) -> int:
+    from rtbridge.bench import bargein
+
+    return bargein.run(args)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -205,6 +205,7 @@ class FarUpstream:
                     return []
                 return self._after(self.cancel_delay_ms, {"type": "_cancel", "id": self.active.response_id})
             case "input_audio_buffer.commit" | "input_audio_buffer.clear":
+                self.speaking = False
                 return [
                     {
                         "type": event["type"].replace("commit", "committed").replace("clear", "cleared"),

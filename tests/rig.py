@@ -9,7 +9,10 @@ import itertools
 import json
 from collections import deque
 
+import numpy as np
+
 from far_upstream import Fail, FarItem, FarUpstream, Hang, Ignore, Part, Refuse, Say, Use, Wire
+from rtbridge.bench import sounds
 from rtbridge.core import asks, journal, pcm
 from rtbridge.core.agent_asks import handle_ask
 from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
@@ -54,6 +57,7 @@ class Rig:
         self.to_check: list[tuple[str, str]] = []  # (item, piece of its text) for the guardrails
         self.heard: list[str | None] = []  # whose audio each 20 ms frame held
         self._wire: deque[Wire] = deque()
+        self.voice = Loop(SPEECH)  # what comes from the caller while the upstream hears them
         if go:
             handle_ask(self.call, asks.ConfigureSession(SESSION), self.now)
             self.act()
@@ -107,7 +111,7 @@ class Rig:
         for _ in range(ms // pcm.FRAME_MS):
             self.now += pcm.FRAME_MS / 1000
             self.upstream(*self.far.generate(pcm.FRAME_MS))
-            self.call.hear(pcm.SILENT_FRAME)
+            self.call.hear(self.voice.frame() if self.far.speaking else pcm.SILENT_FRAME)
             frame = self.call.pull(pcm.FRAME_SAMPLES, self.now)
             assert len(frame) == pcm.FRAME_BYTES
             tag = int.from_bytes(frame[:2], "little")
@@ -126,7 +130,13 @@ class Rig:
         return item_id
 
     def start_speaking(self, item_id: str = "u") -> None:
-        """The upstream's turn detection hears the caller begin."""
+        """The upstream's turn detection hears the caller begin: so late that nobody can doubt that they speak."""
+        for _ in range(SURE_MS // pcm.FRAME_MS):
+            self.call.hear(self.voice.frame())
+        self.begin_sound(item_id)
+
+    def begin_sound(self, item_id: str = "u") -> None:
+        """The upstream's turn detection says that there is speech, whatever it may be."""
         self.far.speaking = True
         self.upstream({"type": "input_audio_buffer.speech_started", "item_id": item_id, "audio_start_ms": 0})
 
@@ -185,6 +195,11 @@ class Rig:
         return self.call.turns.state
 
     @property
+    def cleared(self) -> int:
+        """How often the upstream was asked to forget what it hears."""
+        return len(self.sent("input_audio_buffer.clear"))
+
+    @property
     def creates(self) -> int:
         """How many responses the upstream was asked for."""
         return len(self.sent("response.create"))
@@ -201,6 +216,23 @@ class Rig:
         """Return the events of one type that went to the caller."""
         return [event for event in self.to_caller if event["type"] == kind]
 
+
+class Loop:
+    """A sound, 20 ms by 20 ms, again and again."""
+
+    def __init__(self, sound: bytes) -> None:
+        self._frames = itertools.cycle(
+            sound[at : at + pcm.FRAME_BYTES]
+            for at in range(0, len(sound) - pcm.FRAME_BYTES + 1, pcm.FRAME_BYTES)
+        )
+
+    def frame(self) -> bytes:
+        """Return the next 20 ms."""
+        return next(self._frames)
+
+
+SURE_MS = 900
+SPEECH = sounds.at_level(sounds.babble(np.random.default_rng(1), 4_000), -24)
 
 SESSION: Wire = {
     "type": "realtime",

@@ -1,7 +1,7 @@
 """Cheap, deterministic parts for an engine, and a strict reader of what it emits.
 
-The caller's speech is a constant sample value: `speech("hello")` sounds at the level that the ears know as "hello", and
-everything below QUIET is silence to the gate. The voice makes 240 ms of tone a word.
+The caller's speech is a buzz of 150 Hz, all of one level: `speech("hello")` sounds at the level that the ears know as
+"hello", and everything below QUIET is silence to the gate. The voice makes 240 ms of tone a word.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ from rtbridge.engine.parts import (
 
 RATE = 24_000
 QUIET = 500
+HALF_PERIOD = 80  # samples: a voice of 150 Hz, like itself from period to period
 WORD_SAMPLES = 5_760  # 240 ms
 PHRASES = {1_000: "hello there", 2_000: "weather in Paris", 3_000: "yes please", 4_000: "billing please"}
 
 
 def speech(text: str, ms: int = 600) -> bytes:
     level = next(value for value, phrase in PHRASES.items() if phrase == text)
-    return np.full(RATE * ms // 1000, level, "<i2").tobytes()
+    samples = np.full(RATE * ms // 1000, level, "<i2")
+    samples[np.arange(len(samples)) // HALF_PERIOD % 2 == 1] *= -1
+    return samples.tobytes()
 
 
 def silence(ms: int) -> bytes:

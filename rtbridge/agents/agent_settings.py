@@ -10,13 +10,14 @@ for them there speaks on as before, and the journal says so once (`notice`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from agents.realtime import RealtimeAgent, RealtimeSessionModelSettings
 
 from agents import Handoff
+from rtbridge.core.barge_in import BACKCHANNELS, SENSITIVITIES, BargeIn, Sensitivity
 from rtbridge.core.dialect import turn_detection_problem
 from rtbridge.core.gate import POLICIES, Policy
 
@@ -42,6 +43,21 @@ class AgentSettings:
     model: str | None = None
     guardrail: Policy = "gate"
     """gate: nothing is heard unchecked; observe: played at once, cut at a verdict against it; off: not checked."""
+    sensitivity: Sensitivity = "medium"
+    """What interrupts it: low, only who goes on speaking; high, the shortest voice."""
+    backchannels: Sequence[str] | None = None
+    """Words that do not interrupt it, instead of "mm-hmm", "okay" and their like."""
+    uninterruptible: bool | Sequence[str] = False
+    """True, or those of its sentences that are heard to their end whoever speaks."""
+
+    def barge_in(self) -> BargeIn:
+        """Return how the agent may be interrupted, as the core takes it."""
+        spans = self.uninterruptible
+        return BargeIn(
+            self.sensitivity,
+            BACKCHANNELS if self.backchannels is None else tuple(self.backchannels),
+            spans if isinstance(spans, bool) else tuple(spans),
+        )
 
 
 def session_of(
@@ -114,3 +130,13 @@ def _own_problems(own: AgentSettings, agent: Agent) -> Iterator[str]:
         yield f"noise_reduction is {own.noise_reduction!r}; make it near_field, far_field or off"
     if own.guardrail not in POLICIES:
         yield f"guardrail is {own.guardrail!r}; make it gate, observe or off"
+    if own.sensitivity not in SENSITIVITIES:
+        yield f"sensitivity is {own.sensitivity!r}; make it one of {', '.join(SENSITIVITIES)}"
+    if own.backchannels is not None and not _are_texts(own.backchannels):
+        yield f'backchannels is {own.backchannels!r}; make it a list of words like "okay", or leave it out'
+    if not isinstance(own.uninterruptible, bool) and not _are_texts(own.uninterruptible):
+        yield f"uninterruptible is {own.uninterruptible!r}; make it True, or a list of the agent's sentences"
+
+
+def _are_texts(given: object) -> bool:
+    return isinstance(given, list | tuple) and all(isinstance(one, str) and one.strip() for one in given)

@@ -42,6 +42,7 @@ def plan_of(
         word_times=far.word_times,
         fillers=scenario.fillers,
         approval_fillers=scenario.approval_fillers,
+        barge_in={name: own.barge_in() for name, own in scenario.settings.items()},
         approver=scenario.approval or settings.approval,
         approval_timeout_s=settings.approval_timeout_s,
         guardrails=policies(scenario),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rtbridge.core import approval, asks, detection, guarding, history, switching
 from rtbridge.core.call import Call
+from rtbridge.core.dialect import dig
 from rtbridge.core.requests import merged
 from rtbridge.core.turns import Cause
 
@@ -48,10 +49,20 @@ def _configure(call: Call, session: asks.Wire, agent: str, now: float) -> None:
     wanted = dict(session)
     if call.plan.demo:
         wanted["prompt"] = {"id": f"{call.plan.scenario}/{agent}"}
+        wanted = _with_early_words(wanted)
     call.arbiter.configure(merged(wanted, call.detection.upstream()), now)
     if (switched := call.handover.switched()) is not None:
         approval.withdraw(call, f"the call was handed to {switched.to}", now)
         switching.carried_out(call, switched, now)
+
+
+def _with_early_words(session: asks.Wire) -> asks.Wire:
+    """Ask for the caller's words while they speak: they tell "okay" from "no" over the agent's words (deciding.py)."""
+    given = dig(session, "audio", "input")
+    if not isinstance(given.get("transcription"), dict):
+        return session
+    heard = {**given, "transcription": {**given["transcription"], "delay": "minimal"}}
+    return {**session, "audio": {**session["audio"], "input": heard}}
 
 
 def _tool_output(call: Call, call_id: str, output: str, now: float) -> None:

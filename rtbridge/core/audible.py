@@ -2,7 +2,8 @@
 
 A window of 10 ms is loud when its level is over -50 dBFS, and three times over the quietest tenth of what was heard
 lately, so that a fan in the room is not taken for a voice. Fewer than three loud windows within 200 ms are a click.
-Nothing is computed while audio passes: the last two seconds are kept, and looked at when a turn is over.
+Nothing is computed while audio passes: the last two seconds are kept, and looked at when a turn is over, or when
+somebody makes a sound over the agent.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from itertools import islice
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rtbridge.core import pcm
 
@@ -28,27 +30,34 @@ class Ear:
 
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
-        self._samples = 0
+        self.heard = 0  # samples, in all
+        self._samples = 0  # that are kept
 
     def hear(self, chunk: bytes) -> None:
         """Take the next audio."""
         self._chunks.append(chunk)
         self._samples += pcm.samples_of(chunk)
+        self.heard += pcm.samples_of(chunk)
         while self._samples - pcm.samples_of(self._chunks[0]) >= MEMORY_SAMPLES:
             self._samples -= pcm.samples_of(self._chunks.popleft())
 
+    def last(self, samples: int) -> npt.NDArray[np.int16]:
+        """Return the last `samples` samples of what is kept, or all of it."""
+        kept = np.frombuffer(b"".join(self._chunks), "<i2")
+        return kept[max(0, len(kept) - samples) :]
+
+    def floor(self) -> float:
+        """Return the level of the quietest tenth of what is kept, as RMS of samples: the room."""
+        levels = self._levels()
+        return float(np.percentile(levels, 10)) if len(levels) else 0.0
+
     def silent_for_ms(self) -> int | None:
         """Return how long ago the last voice was; None where none was heard in the time that is kept."""
-        heard = np.frombuffer(b"".join(self._chunks), "<i2")
-        whole = len(heard) // _WINDOW * _WINDOW
-        windows = (
-            heard[len(heard) - whole :].reshape(-1, _WINDOW).astype(np.float64)
-        )  # the last is a whole one
+        windows, levels = self._windows(), self._levels()
+        whole = windows.size
         if not whole:
             return None
-        levels = np.sqrt(np.mean(windows * windows, axis=1))
-        floor = float(np.percentile(levels, 10))
-        level = max(float(AUDIBLE), _OVER_FLOOR * floor)
+        level = max(float(AUDIBLE), _OVER_FLOOR * self.floor())
         loud = levels > level
         near = np.convolve(loud, np.ones(_NEAR), mode="full")[: len(loud)]
         (voiced,) = np.nonzero(loud & (near >= _LEAST))
@@ -58,6 +67,15 @@ class Ear:
         (audible,) = np.nonzero(np.abs(windows[last]) > level)
         end = last * _WINDOW + int(audible[-1]) + 1
         return pcm.ms_of_samples(whole - end)
+
+    def _windows(self) -> npt.NDArray[np.float64]:
+        heard = np.frombuffer(b"".join(self._chunks), "<i2")
+        whole = len(heard) // _WINDOW * _WINDOW
+        return heard[len(heard) - whole :].reshape(-1, _WINDOW).astype(np.float64)  # the last is a whole one
+
+    def _levels(self) -> npt.NDArray[np.float64]:
+        windows = self._windows()
+        return np.asarray(np.sqrt(np.mean(windows * windows, axis=1)))
 
 
 def samples_before_sound(chunks: deque[memoryview]) -> int:

@@ -12,12 +12,23 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from rtbridge.core import approval, correspondence, dtmf, guarding, interruption, journal, pcm, waits
+from rtbridge.core import (
+    approval,
+    correspondence,
+    deciding,
+    dtmf,
+    guarding,
+    interruption,
+    journal,
+    pcm,
+    waits,
+)
 from rtbridge.core.approval import Approvals
 from rtbridge.core.arbiter import NOT_HANDED_OVER, Arbiter, NewId
 from rtbridge.core.audible import Ear
 from rtbridge.core.bounds import Bounds
 from rtbridge.core.correspondence import Correspondence
+from rtbridge.core.deciding import Deciding
 from rtbridge.core.detection import TurnDetection
 from rtbridge.core.dtmf import Keypad
 from rtbridge.core.filler import CAUSE, Filler
@@ -48,7 +59,8 @@ class Call:
         self.speech = Speech(word_times=plan.word_times)
         self.new_id = new_id
         self.uplink = Uplink()
-        self.ear = Ear()  # on the caller
+        self.ear, self.mouth = Ear(), Ear()  # what came from the caller, and what they were given
+        self.deciding = Deciding()
         self.stopwatch = Stopwatch()
         self.live = False
         self.upstream_up = False
@@ -89,6 +101,7 @@ class Call:
             self.approvals.deadline(),
             self.keypad.deadline(),
             self.gate.deadline(),
+            self.deciding.deadline(self.turns.state),
         ]
         return min(time for time in times if time is not None)
 
@@ -146,7 +159,9 @@ class Call:
     def pull(self, samples: int, now: float) -> bytes:
         """Return exactly `samples` samples for the caller's ear; this pull is the playback clock."""
         chunk = self.speech.playout.pull(samples)
+        self.mouth.hear(chunk)
         self.follow_playout(now)
+        deciding.look(self, now)
         return chunk
 
     def switch_agent(self, agent: str) -> None:
@@ -173,6 +188,7 @@ class Call:
         if self._hold_until is not None and now >= self._hold_until:
             self.hang_up("the caller did not come back")
         approval.expire(self, now)
+        deciding.look(self, now)
         waits.fill(self, now)
         dtmf.tell_complete(self, now)
         guarding.expire(self, now)
@@ -221,6 +237,7 @@ class Call:
             return
         if Effect.CANCEL in row.effects:
             interruption.interrupt(self, before, cause, now)
+        self.speech.playout.held = self.turns.state is State.DECIDING
         if self.turns.state is not before:
             self.note(journal.TurnChanged(before.value, self.turns.state.value, cause.value))
 
@@ -236,15 +253,19 @@ class Call:
                     interruption.cut_if_cancelled(self, progress)
                 case _:  # Drained
                     self.filler.heard(now)
-                    self.move(Cause.DRAINED, now)
-                    if self.sounding is not None and (
-                        self.arbiter.active is None or self.arbiter.active.response_id != self.sounding
-                    ):
-                        self.silence_after(self.sounding)
-                    if self.arbiter.busy:
-                        self.move(Cause.REQUESTED, now)
+                    self.drained(now)
         if marks:
             self.settle(now)
+
+    def drained(self, now: float) -> None:
+        """Take it that all that was to be heard was heard."""
+        self.move(Cause.DRAINED, now)
+        if self.sounding is not None and (
+            self.arbiter.active is None or self.arbiter.active.response_id != self.sounding
+        ):
+            self.silence_after(self.sounding)
+        if self.arbiter.busy:
+            self.move(Cause.REQUESTED, now)
 
     def _began(self, item_id: str, lead: int, now: float) -> None:
         spoken = self.speech.queued(item_id)

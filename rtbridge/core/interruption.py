@@ -22,11 +22,12 @@ def interrupt(call: Call, state: State, cause: Cause, now: float) -> None:
     if cause is Cause.CANCELLED:
         call.arbiter.forget_wants()
         call.stopwatch.dropped()
-    elif state is State.AGENT_SPEAKING:
+    elif state in (State.AGENT_SPEAKING, State.DECIDING):
         playing = call.speech.playout.playing
         heard = max(0, playing.pulled - lag) if playing is not None else 0
         item_id = playing.item_id if playing is not None and playing.pulled else None
-        call.note(journal.BargeInConfirmed(item_id, pcm.ms_of_samples(heard)))
+        paused_ms = call.deciding.paused_ms(now) if state is State.DECIDING else 0
+        call.note(journal.BargeInConfirmed(item_id, pcm.ms_of_samples(heard), paused_ms))
     call.arbiter.cancel(now)
     for cut in call.speech.flush(lag):
         if waits.is_aside(call, cut.item_id):

@@ -2,7 +2,8 @@
 
 An entry's `event` is a `noun.past_tense`. `to_caller` entries also go over the data channel as `rtbridge.<event>`.
 No entry holds audio or a key. Times are not in here: whoever writes an entry down adds the time it was told.
-Those of tools are written in journal_tools.py, and are found here like all others.
+Those of tools are written in journal_tools.py, those of sounds over the agent in journal_barge_in.py, and all are
+found here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rtbridge.core.entry import Entry as Entry
+from rtbridge.core.journal_barge_in import BargeInConfirmed as BargeInConfirmed
+from rtbridge.core.journal_barge_in import BargeInDeciding as BargeInDeciding
+from rtbridge.core.journal_barge_in import BargeInDismissed as BargeInDismissed
 from rtbridge.core.journal_tools import EffectDone as EffectDone
 from rtbridge.core.journal_tools import FillerAsked as FillerAsked
 from rtbridge.core.journal_tools import ToolApprovalExpired as ToolApprovalExpired
@@ -146,16 +150,6 @@ class TurnEnded(Entry):
     model_ms: int  # response.create -> first audio delta
     playout_ms: int  # first audio delta -> first sample pulled
     lead_ms: int = 0  # first sample pulled -> first that can be heard: the silence a voice begins with
-
-
-@dataclass(frozen=True, slots=True)
-class BargeInConfirmed(Entry):
-    """The caller spoke over the agent and meant it."""
-
-    event = "barge_in.confirmed"
-    to_caller = True
-    item_id: str | None  # what was playing
-    heard_ms: int
 
 
 @dataclass(frozen=True, slots=True)

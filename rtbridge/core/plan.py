@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtbridge.core import journal
+from rtbridge.core.barge_in import BargeIn
 from rtbridge.core.filler import APPROVAL_PHRASES, PHRASES
 from rtbridge.core.gate import Policy
 
@@ -29,6 +30,7 @@ class Plan:
     greet: bool = True
     fillers: tuple[str, ...] = PHRASES  # what the agent says while a tool takes its time
     approval_fillers: tuple[str, ...] = APPROVAL_PHRASES  # ... and while a person has yet to approve one
+    barge_in: Mapping[str, BargeIn] = field(default_factory=dict)  # by agent: how it may be interrupted
     approver: str = "operator"  # who may approve tool calls: operator, or page: the caller's side too
     approval_timeout_s: float = 30.0
     guardrails: Mapping[str, Policy] = field(default_factory=dict)  # of agents; who is missing is `off`

@@ -1,26 +1,36 @@
 """What the upstream says: server events of the Realtime API, one at a time.
 
-The protocol is read here and nowhere else in core; what follows from it is the call's to decide. Events of responses
-that were cancelled are stale: their audio never plays and their tool calls are never run.
+The protocol is read here, and in caller_speech.py where it is about the caller's speech; what follows from it is the
+call's to decide. Events of responses that were cancelled are stale: their audio never plays and their tool calls are
+never run.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import dialect, function_calls, guarding, interruption, journal, pcm, view, withheld
+from rtbridge.core import (
+    caller_speech,
+    deciding,
+    dialect,
+    function_calls,
+    guarding,
+    interruption,
+    journal,
+    pcm,
+    view,
+    withheld,
+)
 from rtbridge.core.call import Call
 from rtbridge.core.races import ALREADY_ACTIVE
 from rtbridge.core.requests import Want
 from rtbridge.core.speech import Spoken, entry_of
-from rtbridge.core.turns import Cause, State
+from rtbridge.core.turns import State
 
 Wire = dict[str, Any]
-EARS_DIFFER_MS = 300  # more than that, and what we heard last was no voice
 
 # Errors of a failed response that asking again cannot mend.
 NO_RETRY = frozenset({"insufficient_quota", "rate_limit_exceeded", "invalid_request_error", "content_filter"})
@@ -32,10 +42,12 @@ def handle_upstream(call: Call, event: Wire, now: float) -> bool:
     response_id = event.get("response_id")
     if isinstance(response_id, str):
         call.arbiter.heard_from(response_id, now)
+    if deciding.swallows(call, event):
+        return False
     for_caller = view.visible(event, call.speech.transcript)
     handler = _HANDLERS.get(str(kind))
     for_agents = True if handler is None else handler(call, event, now)
-    if for_caller is not None and kind != "conversation.item.added":
+    if for_caller is not None and kind != "conversation.item.added" and not deciding.swallows(call, event):
         stale = isinstance(response_id, str) and call.is_stale(response_id, str(event.get("item_id")))
         if not stale or not str(kind).endswith(".delta"):
             withheld.tell(call, for_caller)
@@ -75,64 +87,6 @@ def _error(call: Call, event: Wire, now: float) -> bool:
     return not benign
 
 
-def _speech_started(call: Call, event: Wire, now: float) -> bool:
-    call.arbiter.speech_started()
-    if call.detection.interrupts or call.turns.state is State.LISTENING:
-        call.stopwatch.dropped()
-        call.move(Cause.SPEECH_STARTED, now)
-    return True
-
-
-def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
-    call.arbiter.turn_over()
-    call.stopwatch.turn_over(now, endpoint_ms=_endpoint_ms(call, event))
-    call.move(Cause.SPEECH_STOPPED, now)
-    if (
-        call.detection.value is None
-    ):  # it was put off in the middle of speech: whether to commit is the client's
-        call.arbiter.speech_dropped(now)
-        call.rest(now)
-    return True
-
-
-def _endpoint_ms(call: Call, event: Wire) -> int | None:
-    """Return how long ago speech ended, by our own ear, or by what the upstream says if the two are far apart.
-
-    The upstream counts in audio: what was sent since `audio_end_ms`, plus the silence that it waited for.
-    """
-    end_ms = event.get("audio_end_ms")
-    if not isinstance(end_ms, int | float) or not math.isfinite(end_ms):
-        return None
-    told = max(0, round(pcm.ms_of_samples(call.uplink.sent_samples) - end_ms + call.detection.silence_ms))
-    own = call.ear.silent_for_ms()
-    return told if own is None or abs(own - told) > EARS_DIFFER_MS else own
-
-
-def _committed(call: Call, event: Wire, now: float) -> bool:
-    call.bounds.turn_over()
-    guarding.hear_first(call, event.get("item_id"), now)
-    call.arbiter.committed(now)
-    if (
-        call.turns.state is State.CALLER_SPEAKING
-    ):  # a client's commit, or an upstream that does not say stopped
-        call.move(Cause.SPEECH_STOPPED, now)
-    call.settle(now)
-    call.rest(now)
-    return True
-
-
-def _timed_out(call: Call, event: Wire, now: float) -> bool:
-    """The caller was silent for idle_timeout_ms: the upstream commits nothing, to be answered like a turn."""
-    call.arbiter.turn_over()
-    return True
-
-
-def _cleared(call: Call, event: Wire, now: float) -> bool:
-    call.arbiter.speech_dropped(now)
-    call.move(Cause.SPEECH_DROPPED, now)
-    return True
-
-
 def _item_added(call: Call, event: Wire, now: float) -> bool:
     item = event.get("item")
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
@@ -168,17 +122,6 @@ def _item_deleted(call: Call, event: Wire, now: float) -> bool:
     if call.speech.transcript.is_forgotten(str(event.get("item_id"))):
         return True
     call.speech.transcript.remove(str(event.get("item_id")))
-    return True
-
-
-def _caller_transcript(call: Call, event: Wire, now: float) -> bool:
-    item_id, text = str(event.get("item_id")), str(event.get("transcript") or "").strip()
-    entry = call.speech.transcript.get(item_id)
-    if entry is not None:
-        entry.text, entry.spoken = text, True
-    call.note(journal.CallerSaid(item_id, text))
-    if not text:  # sounds, and nothing to be checked
-        guarding.caller_cleared(call, item_id, now)
     return True
 
 
@@ -326,16 +269,11 @@ _HANDLERS: dict[str, Callable[[Call, Wire, float], bool]] = {
     "session.created": lambda call, event, now: False,
     "session.updated": _session_updated,
     "error": _error,
-    "input_audio_buffer.speech_started": _speech_started,
-    "input_audio_buffer.speech_stopped": _speech_stopped,
-    "input_audio_buffer.committed": _committed,
-    "input_audio_buffer.cleared": _cleared,
-    "input_audio_buffer.timeout_triggered": _timed_out,
+    **caller_speech.HANDLERS,
     "conversation.item.added": _item_added,
     "conversation.item.created": _item_added,  # servers of the beta dialect
     "conversation.item.done": _item_done,
     "conversation.item.deleted": _item_deleted,
-    "conversation.item.input_audio_transcription.completed": _caller_transcript,
     "response.created": _response_created,
     "response.output_item.added": _output_item_added,
     "response.output_audio.delta": _audio_delta,

@@ -17,6 +17,7 @@ class State(Enum):
     CALLER_SPEAKING = "caller_speaking"
     THINKING = "thinking"
     AGENT_SPEAKING = "agent_speaking"
+    DECIDING = "deciding"  # the agent is paused: did the caller mean to interrupt it?
 
 
 class Cause(Enum):
@@ -25,6 +26,8 @@ class Cause(Enum):
     SPEECH_STARTED = "speech_started"  # the upstream's turn detection hears the caller
     SPEECH_STOPPED = "speech_stopped"  # ... and hears the turn end
     SPEECH_DROPPED = "speech_dropped"  # ... and was told to forget it
+    REAL = "real"  # what was heard over the agent's words was meant
+    FALSE_ALARM = "false_alarm"  # ... and was not: a cough, an echo, a word that says "go on"
     REQUESTED = "requested"  # an answer was asked for: greeting, typed text, a tool's result
     FIRST_AUDIO = "first_audio"  # the first sample of an item was pulled
     DRAINED = "drained"  # the last sample of all that was to come was pulled
@@ -35,6 +38,8 @@ class Cause(Enum):
 class Effect(Enum):
     """What a row demands of the call."""
 
+    PAUSE = "pause"  # playout, and keep all of it
+    RESUME = "resume at the sample"  # at which it was paused
     CANCEL = "cancel"  # the active response
     FLUSH = "flush"  # playout
     SETTLE = "truncate, delete unheard"  # the upstream's context with what was heard
@@ -78,13 +83,22 @@ TABLE: dict[State, dict[Cause, Row]] = {
         Cause.CANCELLED: Row(State.LISTENING, _INTERRUPT),
     },
     State.AGENT_SPEAKING: {
-        Cause.SPEECH_STARTED: Row(State.CALLER_SPEAKING, _INTERRUPT),
+        Cause.SPEECH_STARTED: Row(State.DECIDING, (Effect.PAUSE,)),
+        Cause.REAL: Row(State.CALLER_SPEAKING, _INTERRUPT),  # what was dismissed went on
         Cause.SPEECH_STOPPED: Row(State.AGENT_SPEAKING),
         Cause.SPEECH_DROPPED: Row(State.AGENT_SPEAKING),
         Cause.REQUESTED: Row(State.AGENT_SPEAKING),
         Cause.FIRST_AUDIO: Row(State.AGENT_SPEAKING),  # the next item of the same answer
         Cause.DRAINED: Row(State.LISTENING),
         Cause.RESPONSE_DONE: Row(State.AGENT_SPEAKING),
+        Cause.CANCELLED: Row(State.LISTENING, _INTERRUPT),
+    },
+    State.DECIDING: {
+        Cause.REAL: Row(State.CALLER_SPEAKING, _INTERRUPT),
+        Cause.FALSE_ALARM: Row(State.AGENT_SPEAKING, (Effect.RESUME,)),
+        Cause.REQUESTED: Row(State.DECIDING),
+        Cause.DRAINED: Row(State.DECIDING),  # what was to come did not: the last word was out
+        Cause.RESPONSE_DONE: Row(State.DECIDING),
         Cause.CANCELLED: Row(State.LISTENING, _INTERRUPT),
     },
 }

@@ -152,9 +152,11 @@ class Connection:
         try:
             text = await self._blocking(lambda: self._parts.ears.transcribe(job.pcm))
         except Exception as error:  # noqa: BLE001  a task's border: one utterance must not end the connection
-            hearing.transcription_failed(job.item_id, self._reason("ears", error))
+            reason = self._reason("ears", error)
+            if not job.early:
+                hearing.transcription_failed(job.item_id, reason)
         else:
-            hearing.transcribed(job.item_id, text)
+            (hearing.heard_early if job.early else hearing.transcribed)(job.item_id, text)
         self._flush()
 
     async def _respond(self, job: Respond) -> None:

@@ -19,6 +19,11 @@ from rtbridge.engine.outbox import Outbox, Transcribe
 from rtbridge.engine.parts import Vad, VadConfig
 from rtbridge.errors import BadRequest
 
+EARLY_SAMPLES: Final = audio.samples_of_ms(
+    320
+)  # into speech, where the client does not want to wait for its words
+QUIET_AFTER: Final = audio.silence(audio.samples_of_ms(500))  # a word that breaks off is heard wrong
+EARLY: Final = ("minimal", "low")  # values of `transcription.delay` that say so
 MIN_COMMIT_SAMPLES: Final = audio.samples_of_ms(100)  # what the API asks of `input_audio_buffer.commit`
 
 
@@ -64,6 +69,8 @@ class Hearing:
         ] = {}  # audio being transcribed; whether to tell the client
         self._speech_id = ""
         self._speech_start = 0
+        self._early_from: int | None = None  # sample from which words of the speech that goes on are due
+        self._early: dict[str, str] = {}  # ... and what was told of it, until its transcript is whole
         self._idle_since: int | None = None  # sample at which the last answer has been played out
 
     def configure(self) -> None:
@@ -92,15 +99,18 @@ class Hearing:
 
     def append(self, pcm: bytes) -> None:
         """Hear `pcm` (24 kHz mono s16le, whole samples)."""
-        for edge in self._buffer.append(pcm):
+        edges = self._buffer.append(pcm)
+        for edge in edges:
             if edge.kind == "started":
                 self._speech_starts(edge.at_sample)
             else:
                 self._speech_stops(edge.at_sample)
         self._check_idle()
+        self._listen_early()
 
     def _speech_starts(self, at_sample: int) -> None:
         self._buffer.speaking = True
+        self._early_from = self._buffer.heard + EARLY_SAMPLES
         self._speech_id, self._speech_start = self._outbox.new_id("item"), at_sample
         self._idle_since = None
         self._emit(
@@ -198,6 +208,24 @@ class Hearing:
         self._commit(item_id, self._buffer.take(start, end))
         self._answer_if_asked()
 
+    # -- words before the end ---------------------------------------------------------------------------------
+    def _listen_early(self) -> None:
+        """Have the ears hear the beginning of speech that goes on, once, if the client asked for its words early."""
+        wanted = self._listener.session["audio"]["input"]["transcription"] or {}
+        if not self._buffer.speaking or self._early_from is None or self._buffer.heard < self._early_from:
+            return
+        self._early_from = None
+        if wanted.get("delay") in EARLY:
+            begun = self._buffer.since(self._speech_start) + QUIET_AFTER
+            self._outbox.ask(Transcribe(self._speech_id, begun, early=True))
+
+    def heard_early(self, item_id: str, text: str) -> None:
+        """Tell the client what the ears made of the beginning of speech, if it still goes on."""
+        if self._buffer.speaking and item_id == self._speech_id:
+            text = text.rstrip(" .,!?")  # the sentence may go on
+            self._early = {item_id: text}
+            self._tell_words(item_id, text)
+
     # -- transcripts ------------------------------------------------------------------------------------------
     def transcribe(self, item: Item, *, tell: bool) -> None:
         """Have the ears hear `item` if it is the caller's audio; `tell` the client what they made of it."""
@@ -221,11 +249,12 @@ class Hearing:
         item.own_transcript = text
         if tell:
             item.audio_part()["transcript"] = text
-            for piece in re.findall(r"\s*\S+", text):
-                self._transcription(item, "delta", delta=piece)
+            early = self._early.pop(item_id, "")
+            if text.startswith(early):  # what was told and is not so cannot be taken back but by the whole
+                self._tell_words(item_id, text[len(early) :])
             seconds = item.samples / audio.RATE
             self._transcription(
-                item, "completed", transcript=text, usage={"type": "duration", "seconds": seconds}
+                item_id, "completed", transcript=text, usage={"type": "duration", "seconds": seconds}
             )
         self._listener.heard()
 
@@ -242,9 +271,13 @@ class Hearing:
                 "message": message,
                 "param": None,
             }
-            self._transcription(item, "failed", error=error)
+            self._transcription(item_id, "failed", error=error)
         self._listener.heard()
 
-    def _transcription(self, item: Item, what: str, **fields: Any) -> None:
+    def _tell_words(self, item_id: str, text: str) -> None:
+        for piece in re.findall(r"\s*\S+", text):
+            self._transcription(item_id, "delta", delta=piece)
+
+    def _transcription(self, item_id: str, what: str, **fields: Any) -> None:
         type_ = f"conversation.item.input_audio_transcription.{what}"
-        self._emit(type_, item_id=item.id, content_index=0, **fields)
+        self._emit(type_, item_id=item_id, content_index=0, **fields)

@@ -11,10 +11,14 @@ from rtbridge.engine.parts import Turn
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
-    """A job: what is said in this audio? Answered by `transcribed` or `transcription_failed`."""
+    """A job: what is said in this audio? Answered by `transcribed` or `transcription_failed`.
+
+    An `early` one is of speech that goes on, and answered by `heard_early` or by nothing.
+    """
 
     item_id: str
     pcm: bytes  # 24 kHz mono s16le
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)

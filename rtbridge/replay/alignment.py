@@ -15,6 +15,7 @@ from rtbridge.core import pcm
 from rtbridge.replay.hearing import audible_span
 
 PROBE_SAMPLES: Final = pcm.samples_of_ms(20)
+PAUSE_SAMPLES: Final = pcm.samples_of_ms(600)  # no decision about an interruption takes longer
 SLIPS: Final = (
     0,
     120,
@@ -51,17 +52,27 @@ def place_of(heard: bytes, made: bytes, *, since: int) -> int | None:
 
 
 def held(heard: bytes, made: bytes, *, since: int) -> tuple[int, int]:
-    """Return how much of an item a recording holds in one piece from sample `since` on, at least and at most.
+    """Return how much of an item a recording holds from sample `since` on, at least and at most.
 
-    In a pause of the item the recording holds silence, whether it played on or was cut there.
+    It may have been held back meanwhile, as long as it takes to decide whether it was interrupted. In a pause of its
+    own the recording holds silence, whether it played on or was cut there.
     """
     start = audible_span(made).start
     at = _find(heard, _probe(made, start), since)
     if at is None:
         return 0, start
-    same = _same(np.frombuffer(heard, "<i2")[at:], np.frombuffer(made, "<i2")[start:])
-    sounding = np.flatnonzero(np.frombuffer(made, "<i2")[start : start + same])
-    return start + (int(sounding[-1]) + 1 if len(sounding) else 0), start + same
+    track, item = np.frombuffer(heard, "<i2"), np.frombuffer(made, "<i2")
+    end = start
+    while at is not None:
+        same = _same(track[at:], item[end:])
+        end, at = end + same, at + same
+        rest = np.flatnonzero(item[end:])
+        goes_on = end + int(rest[0]) if len(rest) else len(item)
+        window = heard[: (at + PAUSE_SAMPLES) * pcm.SAMPLE_BYTES]
+        at = _find(window, _probe(made, goes_on), at) if goes_on + PROBE_SAMPLES <= len(item) else None
+        end = end if at is None else goes_on
+    sounding = np.flatnonzero(item[start:end])
+    return start + (int(sounding[-1]) + 1 if len(sounding) else 0), end
 
 
 def pieces_of(heard: bytes, made: bytes, *, since: int, until: int) -> tuple[Piece, ...]:

@@ -42,6 +42,7 @@ class CallerVoice:
     agents: Mapping[str, frozenset[str]] = field(default_factory=dict)  # their voices, by scenario
     model_dir: Path | None = None
     cache: SpokenCache = field(default_factory=SpokenCache)
+    programs: tuple[str, ...] = tuple(PROGRAMS)  # those that may speak, best first
 
     @classmethod
     def among(cls, scenarios: Iterable[Scenario], model_dir: Path | None) -> CallerVoice:
@@ -50,7 +51,8 @@ class CallerVoice:
 
     def speak(self, text: str, scenario: str) -> Sound:
         """Return `text` as a caller of `scenario` says it. Raises BadSound where nothing can speak it."""
-        for program, arguments in PROGRAMS.items():
+        for program in self.programs:
+            arguments = PROGRAMS[program]
             if found := shutil.which(program):
                 key = (program, _version(found), *arguments, text)
                 return Sound(text, self.cache.get_or_make(key, partial(_spoken, text, found, arguments)))

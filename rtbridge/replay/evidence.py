@@ -215,7 +215,9 @@ def _cuts(result: RunResult, barge_in: Logged) -> list[Cut]:
     """Return the items that were thrown away at a barge-in."""
     found: list[Cut] = []
     # What was playing began then; the same words spoken earlier in the call are another item's.
-    since = pcm.samples_of_ms(max(0, barge_in.at_ms - barge_in.fields["heard_ms"] - SAME_MOMENT_MS))
+    paused_ms = barge_in.fields.get("paused_ms", 0) + _paused_before_ms(result, barge_in)
+    since_ms = barge_in.at_ms - barge_in.fields["heard_ms"] - paused_ms - SAME_MOMENT_MS
+    since = pcm.samples_of_ms(max(0, since_ms))
     for entry in result.journal:
         item_id = str(entry.fields.get("item_id"))
         if not barge_in.at_ms <= entry.at_ms <= barge_in.at_ms + SAME_MOMENT_MS:
@@ -226,6 +228,15 @@ def _cuts(result: RunResult, barge_in: Logged) -> list[Cut]:
         elif entry.event == "item.deleted":
             found.append(Cut(item_id, None, True, *_held(result, item_id, since), ""))
     return found
+
+
+def _paused_before_ms(result: RunResult, barge_in: Logged) -> int:
+    """Return for how long the agent was paused by what was dismissed while the words that were cut were heard."""
+    return sum(
+        int(entry.fields["paused_ms"])
+        for entry in _all(result.journal, "barge_in.dismissed")
+        if barge_in.at_ms - barge_in.fields["heard_ms"] - 2_000 <= entry.at_ms <= barge_in.at_ms
+    )
 
 
 def _truncations(result: RunResult) -> dict[str, int]:

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from rig import SESSION, Rig
+from rtbridge.core import asks
 from rtbridge.core.detection import TurnDetection
+from rtbridge.core.plan import Plan
 
 
 @pytest.mark.parametrize(
@@ -51,3 +54,11 @@ def test_the_upstream_never_answers_or_interrupts_by_itself() -> None:
     }
     detection.choose(None)
     assert detection.upstream()["audio"]["input"]["turn_detection"] is None
+
+
+def test_the_demo_engine_is_asked_for_the_callers_words_while_they_speak() -> None:
+    rig = Rig(plan=Plan("rtc_1", "demo", "greeter", demo=True), go=False)
+    listening = {**SESSION["audio"]["input"], "transcription": {"model": "whisper"}}
+    rig.ask(asks.ConfigureSession({**SESSION, "audio": {"input": listening}}))
+    (update,) = rig.sent("session.update")
+    assert update["session"]["audio"]["input"]["transcription"] == {"model": "whisper", "delay": "minimal"}

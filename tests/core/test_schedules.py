@@ -9,15 +9,19 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from conftest import Count
-from rig import Fail, FarUpstream, Hang, Ignore, Part, Refuse, Rig, Say, Use
-from rtbridge.core import asks, dtmf, journal
+from rig import SPEECH, Fail, FarUpstream, Hang, Ignore, Loop, Part, Refuse, Rig, Say, Use
+from rtbridge.bench import sounds
+from rtbridge.core import asks, dtmf, journal, pcm
 from rtbridge.core.plan import Plan
 from rtbridge.core.races import ALREADY_ACTIVE, BENIGN
 from rtbridge.core.turns import State
 
+COUGH = sounds.at_level(sounds.cough(np.random.default_rng(7))[: pcm.samples_of_ms(260)], -22)
+WORD = sounds.at_level(sounds.babble(np.random.default_rng(3), 260), -22)
 ANSWERS: list[list[Part]] = [
     [Say("Certainly, here it is.", 900)],
     [Say("Yes.", 300)],
@@ -60,6 +64,8 @@ class Caller:
     chance: random.Random
     moody: bool
     speaking: str = ""
+    cleared: int = 0
+    coughs: int = 0  # that the upstream made turns of, which nobody heard of
     stops_at: int = 0
     turns: dict[str, bool] = field(default_factory=dict)  # item -> whether it must have been answered
     tools: dict[str, int] = field(default_factory=dict)  # call_id -> when its output comes
@@ -72,12 +78,25 @@ class Caller:
     def step(self, at: int, *, more: bool) -> None:
         """One tick of 20 ms at `at` ms; `more` says that new things may begin."""
         rig, chance = self.rig, self.chance
+        if self.speaking and rig.cleared > self.cleared:  # the bridge had a cough forgotten
+            rig.far.speaking, self.speaking = False, ""
+        self.cleared = rig.cleared
         if self.speaking and at >= self.stops_at:
             rig.stop_speaking(self.speaking, "so")
-            self.turns[self.speaking], self.speaking = True, ""
+            heard_of = self.speaking not in rig.call.deciding.discarded
+            self.coughs += not heard_of
+            assert heard_of == (self.speaking in rig.far.items)
+            if heard_of:
+                self.turns[self.speaking] = True
+            self.speaking = ""
         elif more and not self.speaking and chance.random() < 0.012:
             self.speaking, self.stops_at = rig.far.new_id("item"), at + chance.randrange(60, 900, 20)
-            rig.start_speaking(self.speaking)
+            if chance.random() < 0.5:
+                rig.voice = Loop(SPEECH)
+                rig.start_speaking(self.speaking)
+            else:
+                rig.voice = Loop(chance.choice((COUGH, WORD)) + pcm.silence(pcm.RATE))
+                rig.begin_sound(self.speaking)
         if more and chance.random() < 0.02:
             self.act()
         for call_id in rig.call.tools:

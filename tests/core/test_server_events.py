@@ -175,7 +175,7 @@ def test_open_tool_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_endpoint_is_only_known_where_the_upstream_says_when_speech_ended() -> None:
     for end_ms, waited in (("junk", None), (float("inf"), None), (10**9, 0), (0, 500)):
         rig = Rig()
-        rig.start_speaking()
+        rig.begin_sound()
         rig.upstream({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": end_ms})
         rig.far.speaking = False
         rig.upstream({"type": "input_audio_buffer.committed"})

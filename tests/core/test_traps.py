@@ -319,3 +319,17 @@ def test_trap_21_a_response_that_never_ends_ends_in_a_cancel_and_the_next_turn_i
     rig.speak()
     rig.advance(900)
     assert rig.creates == 2
+
+
+def test_a_call_without_an_id_that_a_cancelled_response_makes_is_let_be() -> None:
+    rig = Rig()
+    rig.far.answers.append([Hang()])
+    rig.speak()
+    rig.advance(100)
+    response = rig.call.arbiter.active
+    assert response is not None
+    rig.call.arbiter.cancel(rig.now)
+    item = {"type": "function_call", "call_id": "c1", "name": "look_up", "arguments": "{}"}
+    rig.upstream({"type": "response.output_item.done", "response_id": response.response_id, "item": item})
+    assert rig.call.tools == {}
+    assert rig.sent("conversation.item.delete") == []

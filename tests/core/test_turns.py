@@ -39,11 +39,30 @@ def test_a_cause_without_a_row_moves_nothing() -> None:
     assert turns.state is State.CALLER_SPEAKING
 
 
-@pytest.mark.parametrize("state", [State.LISTENING, State.THINKING, State.AGENT_SPEAKING])
-def test_speech_interrupts_wherever_the_agent_may_be(state: State) -> None:
-    row = TABLE[state][Cause.SPEECH_STARTED]
+@pytest.mark.parametrize(
+    ("state", "cause"),
+    [
+        (State.LISTENING, Cause.SPEECH_STARTED),
+        (State.THINKING, Cause.SPEECH_STARTED),
+        (State.DECIDING, Cause.REAL),
+        (State.AGENT_SPEAKING, Cause.REAL),
+    ],
+)
+def test_speech_interrupts_wherever_the_agent_may_be(state: State, cause: Cause) -> None:
+    row = TABLE[state][cause]
     assert row.to is State.CALLER_SPEAKING
-    assert set(row.effects) == set(Effect)
+    assert set(row.effects) == {Effect.CANCEL, Effect.FLUSH, Effect.SETTLE}
+
+
+def test_a_sound_over_the_agent_pauses_it_and_a_false_alarm_lets_it_go_on() -> None:
+    turns = Turns()
+    turns.state = State.AGENT_SPEAKING
+    row = turns.move(Cause.SPEECH_STARTED)
+    assert row is not None
+    assert (turns.state, row.effects) == (State.DECIDING, (Effect.PAUSE,))
+    row = turns.move(Cause.FALSE_ALARM)
+    assert row is not None
+    assert (turns.state, row.effects) == (State.AGENT_SPEAKING, (Effect.RESUME,))
 
 
 def test_from_every_state_one_can_come_back_to_listening() -> None:

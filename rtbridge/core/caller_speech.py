@@ -1,0 +1,105 @@
+"""What the upstream says of the caller's speech: that it begins, ends, becomes a turn or none, and its words.
+
+Server events of the Realtime API, a part of server_events.py. Speech over the agent's words is deciding.py's to judge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from rtbridge.core import deciding, guarding, journal, pcm
+from rtbridge.core.call import Call
+from rtbridge.core.turns import Cause, State
+
+Wire = dict[str, Any]
+EARS_DIFFER_MS: Final = 300  # more than that, and what we heard last was no voice
+
+
+def _speech_started(call: Call, event: Wire, now: float) -> bool:
+    call.arbiter.speech_started()
+    deciding.started(call, str(event.get("item_id") or ""), now)
+    return True
+
+
+def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
+    if deciding.stopped(call, now):
+        return True
+    call.arbiter.turn_over()
+    call.stopwatch.turn_over(now, endpoint_ms=_endpoint_ms(call, event))
+    call.move(Cause.SPEECH_STOPPED, now)
+    if (
+        call.detection.value is None
+    ):  # it was put off in the middle of speech: whether to commit is the client's
+        call.arbiter.speech_dropped(now)
+        call.rest(now)
+    return True
+
+
+def _endpoint_ms(call: Call, event: Wire) -> int | None:
+    """Return how long ago speech ended, by our own ear, or by what the upstream says if the two are far apart.
+
+    The upstream counts in audio: what was sent since `audio_end_ms`, plus the silence that it waited for.
+    """
+    end_ms = event.get("audio_end_ms")
+    if not isinstance(end_ms, int | float) or not math.isfinite(end_ms):
+        return None
+    told = max(0, round(pcm.ms_of_samples(call.uplink.sent_samples) - end_ms + call.detection.silence_ms))
+    own = call.ear.silent_for_ms()
+    return told if own is None or abs(own - told) > EARS_DIFFER_MS else own
+
+
+def _committed(call: Call, event: Wire, now: float) -> bool:
+    if deciding.committed(call, str(event.get("item_id")), now):
+        return False
+    call.bounds.turn_over()
+    guarding.hear_first(call, event.get("item_id"), now)
+    call.arbiter.committed(now)
+    if (
+        call.turns.state is State.CALLER_SPEAKING
+    ):  # a client's commit, or an upstream that does not say stopped
+        call.move(Cause.SPEECH_STOPPED, now)
+    call.settle(now)
+    call.rest(now)
+    return True
+
+
+def _timed_out(call: Call, event: Wire, now: float) -> bool:
+    """The caller was silent for idle_timeout_ms: the upstream commits nothing, to be answered like a turn."""
+    call.arbiter.turn_over()
+    return True
+
+
+def _cleared(call: Call, event: Wire, now: float) -> bool:
+    deciding.cleared(call, now)
+    call.arbiter.speech_dropped(now)
+    call.move(Cause.SPEECH_DROPPED, now)
+    return True
+
+
+def _caller_transcript(call: Call, event: Wire, now: float) -> bool:
+    item_id, text = str(event.get("item_id")), str(event.get("transcript") or "").strip()
+    entry = call.speech.transcript.get(item_id)
+    if entry is not None:
+        entry.text, entry.spoken = text, True
+    call.note(journal.CallerSaid(item_id, text))
+    if not text:  # sounds, and nothing to be checked
+        guarding.caller_cleared(call, item_id, now)
+    return True
+
+
+def _caller_words(call: Call, event: Wire, now: float) -> bool:
+    deciding.partial(call, event, now)
+    return True
+
+
+HANDLERS: Final[dict[str, Callable[[Call, Wire, float], bool]]] = {
+    "input_audio_buffer.speech_started": _speech_started,
+    "input_audio_buffer.speech_stopped": _speech_stopped,
+    "input_audio_buffer.committed": _committed,
+    "input_audio_buffer.cleared": _cleared,
+    "input_audio_buffer.timeout_triggered": _timed_out,
+    "conversation.item.input_audio_transcription.delta": _caller_words,
+    "conversation.item.input_audio_transcription.completed": _caller_transcript,
+}
