@@ -74,6 +74,7 @@ class Case:
     sentences: tuple[str, ...]
     flagged: int
     speed: float  # of the transcript and the audio, in multiples of real time
+    in_step: bool  # the transcript comes at word times, with the audio; else ahead of it, at no times one could use
 
     @staticmethod
     def of(seed: int) -> Case:
@@ -82,7 +83,7 @@ class Case:
         before, after = chance.randint(0, 5), chance.randint(0, 3)
         said = [_sentence(chance, n) for n in range(before + after)]
         said.insert(before, chance.choice(FORBIDDEN))
-        return Case(seed, tuple(said), before, chance.choice((2.0, 3.0, 6.0)))
+        return Case(seed, tuple(said), before, chance.choice((2.0, 3.0, 6.0)), chance.random() < 0.5)
 
     def level(self, sentence: str) -> int:
         """Return the value of the samples of a sentence."""
@@ -144,8 +145,8 @@ async def _play(case: Case, policy: Policy) -> Call:
     ids, listener = CountingIds(), _Listener()
     leg = ReplayCaller(listener)
     parts = EngineParts(_Deaf, _Deaf(), _Levels(case), _Wits(case), _List())
-    capabilities = Capabilities(is_engine=True, word_times=True)
-    upstream = _Paced(MemoryUpstream(parts, capabilities=capabilities, new_id=ids), case.speed)
+    capabilities = Capabilities(is_engine=True, word_times=case.in_step)
+    upstream = _Paced(MemoryUpstream(parts, capabilities=capabilities, new_id=ids), case)
     entries: list[tuple[float, journal.Entry]] = []
     session = Session(
         call_id=f"bench_{case.seed}",
@@ -201,11 +202,14 @@ class _Listener:
 
 
 class _Paced(PassingUpstream):
-    """Lets audio come no faster than at a multiple of real time; what was cancelled comes at once."""
+    """Lets audio come no faster than at a multiple of real time; what was cancelled comes at once.
 
-    def __init__(self, inner: Upstream, speed: float) -> None:
+    Where text is not in step with audio, an answer's text comes before its audio.
+    """
+
+    def __init__(self, inner: Upstream, case: Case) -> None:
         super().__init__(inner)
-        self._speed = speed
+        self._case = case
         self._made_s = 0.0
         self._cancelled = False
         self.first_audio_s = 0.0
@@ -215,15 +219,31 @@ class _Paced(PassingUpstream):
         super().send(event)
 
     async def events(self) -> AsyncIterator[WireEvent]:
-        loop = asyncio.get_running_loop()
+        behind: list[WireEvent] = []
         async for event in super().events():
-            if event["type"] == "response.output_audio.delta" and not self._cancelled:
-                samples = pcm.samples_of(base64.b64decode(event["delta"]))
-                self._made_s = max(self._made_s, loop.time()) + samples / pcm.RATE / self._speed
-                await asyncio.sleep(self._made_s - loop.time())
-                self.first_audio_s = self.first_audio_s or loop.time()
+            is_audio = event["type"] == "response.output_audio.delta"
+            if is_audio and not self._case.in_step:
+                behind.append(event)
+                continue
+            if not event["type"].endswith(".delta"):
+                for earlier in behind:
+                    await self._make(earlier)
+                    yield earlier
+                behind.clear()
+            if is_audio:
+                await self._make(event)
             self._cancelled = self._cancelled and event["type"] != "response.done"
             yield event
+
+    async def _make(self, audio: WireEvent) -> None:
+        """Take the time that it takes to make some audio."""
+        if self._cancelled:
+            return
+        loop = asyncio.get_running_loop()
+        samples = pcm.samples_of(base64.b64decode(audio["delta"]))
+        self._made_s = max(self._made_s, loop.time()) + samples / pcm.RATE / self._case.speed
+        await asyncio.sleep(self._made_s - loop.time())
+        self.first_audio_s = self.first_audio_s or loop.time()
 
 
 class _Levels:

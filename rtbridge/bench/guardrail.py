@@ -89,7 +89,7 @@ def delays_ms(gate: Call, off: Call) -> list[float]:
         held, free = gate.onset_ms(sentence), off.onset_ms(sentence)
         if held is None or free is None:
             break
-        found.append(held - free - before)
+        found.append(round(held - free - before, 3))
         before = held - free
     return found
 

@@ -78,6 +78,16 @@ class Ear:
         return np.asarray(np.sqrt(np.mean(windows * windows, axis=1)))
 
 
+def quietest_end(sound: bytes) -> int:
+    """Return where the quietest 10 ms of some audio end, the latest of several: most likely between two words."""
+    heard = np.frombuffer(sound, "<i2").astype(np.float64)
+    whole = len(heard) // _WINDOW
+    if not whole:
+        return 0
+    levels = np.mean(heard[: whole * _WINDOW].reshape(whole, _WINDOW) ** 2, axis=1)
+    return (whole - int(np.argmin(levels[::-1]))) * _WINDOW
+
+
 def samples_before_sound(chunks: deque[memoryview]) -> int:
     """Return how many samples of queued audio come before the first that can be heard; all where none can."""
     before = 0

@@ -97,6 +97,8 @@ def _stop(call: Call, guarded: Guarded, spoken: Spoken, now: float) -> int:
     heard = 0
     if playing is not None:
         reach = call.speech.ledger.reach(spoken.item_id, guarded.cleared)
+        if not call.speech.ledger.word_times:  # it ends within a word, which one cannot know
+            reach = call.speech.playout.quiet_before(spoken.item_id, reach)
         heard = playing.pulled if guarded.policy == "observe" else max(reach, playing.pulled)
     guarded.stopped = True
     response = call.arbiter.response(spoken.response_id)

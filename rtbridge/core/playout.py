@@ -12,8 +12,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from rtbridge.core import pcm
-from rtbridge.core.audible import samples_before_sound
+from rtbridge.core.audible import quietest_end, samples_before_sound
 
+QUIET_WITHIN_SAMPLES = pcm.samples_of_ms(400)  # two short words
 MAX_QUEUED_SAMPLES = pcm.samples_of_ms(600_000)  # ten minutes: more than any response may hold
 
 
@@ -123,6 +124,17 @@ class Playout:
         item = self._find(item_id)
         if item is not None:
             item.limit = samples
+
+    def quiet_before(self, item_id: str, samples: int) -> int:
+        """Return the quietest place of an item in the 400 ms before `samples` that were not pulled yet."""
+        item = self._find(item_id)
+        if item is None or samples <= item.pulled:
+            return samples
+        first, at, sound = max(item.pulled, samples - QUIET_WITHIN_SAMPLES), item.pulled, b""
+        for chunk in item.chunks:
+            sound += chunk[max(0, first - at) * pcm.SAMPLE_BYTES : max(0, samples - at) * pcm.SAMPLE_BYTES]
+            at += pcm.samples_of(chunk)
+        return first + quietest_end(sound)
 
     def finish(self, item_id: str) -> None:
         """Say that an item is complete. An item that never had audio, or was flushed, is ignored."""

@@ -381,3 +381,18 @@ def test_a_tool_whose_result_is_to_come_has_the_model_go_on_after_a_correction()
     assert rig.causes() == ["speech", "tool"]
     assert heard_ms(rig, item_of(rig)) == 1600
     assert not rig.far.errors
+
+
+def test_without_word_times_flagged_words_are_not_heard_either_and_the_cut_is_where_it_is_quiet() -> None:
+    rig = guarded([Say(TALK, 4000)])
+    rig.call.speech.ledger.word_times = False
+    answer_again(rig)
+    rig.speak(400)
+    rig.advance(100)
+    verdict(rig, "pass", 0, 18)
+    rig.advance(100)
+    verdict(rig, "fail", 18, 36)
+    rig.advance(2000)
+    assert heard_ms(rig, item_of(rig, 0)) == 600  # 18 characters at 30 a second
+    assert rig.far.items[item_of(rig, 0)].truncated_ms == 600
+    assert not rig.far.errors

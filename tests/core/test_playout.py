@@ -175,3 +175,18 @@ def test_the_queue_runs_dry_when_the_last_item_goes_unheard_after_one_that_was_h
     assert [type(mark) for mark in queue.take_marks()] == [Began, Played]
     queue.end_at(0, "b")
     assert queue.take_marks() == [Drained()]
+
+
+def test_the_quietest_place_before_a_sample_is_looked_for_in_what_was_not_pulled_yet() -> None:
+    queue = Playout()
+    loud, quiet = samples(9000, 240), samples(3, 240)
+    queue.push("a", 0, quiet + loud * 30)
+    queue.push("a", 0, loud * 30 + quiet + loud * 4)
+    queue.push("a", 0, loud * 5 + samples(9000, 100))
+    queue.push("a", 0, loud)
+    assert queue.quiet_before("a", 240 * 71) == 240 * 62
+    assert queue.quiet_before("a", 240 * 61) == 240 * 61  # all alike in the 400 ms before
+    queue.pull(240 * 65)
+    assert queue.quiet_before("a", 240 * 65 + 100) == 240 * 65  # less than 10 ms are left
+    assert queue.quiet_before("a", 240 * 64) == 240 * 64
+    assert queue.quiet_before("unknown", 5) == 5
