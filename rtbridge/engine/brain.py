@@ -23,6 +23,7 @@ from rtbridge.engine.brain_file import BrainFile, load_brain_file
 from rtbridge.engine.dialog import Dialog, Memory, Step
 from rtbridge.engine.foreign import Foreigner
 from rtbridge.engine.intent import Matcher
+from rtbridge.engine.lines import choose
 from rtbridge.engine.meaning import Meaning
 from rtbridge.engine.parts import Act, Call, Say, Turn
 from rtbridge.engine.reading import HANDOFF, Called, Event, Got, Heard, Said, json_or_text, read_items
@@ -76,6 +77,11 @@ class Brain:
         if (told := SAY_EXACTLY.match(turn.response_instructions or "")) is not None:
             return [Say(told[1])]
         scenario, agent = self.find(turn.prompt_id)
+        if scenario is not None and turn.items and turn.items[-1].get("role") == "system":
+            corrections = sum(item.get("role") == "system" for item in turn.items)
+            line = choose(scenario.dialogs[agent].agent.corrected, {}, turn=corrections - 1)
+            if line:
+                return [Say(line)]
         events = read_items(turn.items)
         acts: Sequence[Act]
         if scenario is None:

@@ -13,6 +13,7 @@ scenario's `agents.py` and is used only by the embedded engine. Its parts, all o
     start = "offered"                           # the state after the opening
     lost = ["Sorry, ...", ...]                  # needed, two or more: not understood; said in order, in turn
     none = ["how is the weather", ...]          # example utterances that are none of its intents
+    corrected = ["Let me put it differently."]  # said when a system message corrects what it was about to say
 
     [agents.NAME.states.offered]
     lost = [...]                                # in place of the agent's
@@ -142,6 +143,7 @@ class Agent:
     start: str
     lost: tuple[str, ...]
     none: tuple[str, ...]
+    corrected: tuple[str, ...]
     states: Mapping[str, State]
     intents: tuple[Intent, ...]
     slots: Mapping[str, Slot]
@@ -196,6 +198,7 @@ def _agent(name: str, table: Table, common: tuple[Intent, ...]) -> Agent:
         start=table.take("start", str, ""),
         lost=table.lines("lost", at_least=2),
         none=table.lines("none"),
+        corrected=table.lines("corrected"),
         states={state: _state(one) for state, one in table.named("states")},
         intents=(*own, *(intent for intent in common if intent.name not in names)),
         slots={slot: _slot(slot, one) for slot, one in table.named("slots")},

@@ -13,7 +13,7 @@ from brain_rig import Talk, tool, understood
 from rtbridge.core.pcm import samples_of
 from rtbridge.engine.brain import Brain
 from rtbridge.engine.brain_file import BrainFile, load_brain_file
-from rtbridge.engine.parts import VadConfig
+from rtbridge.engine.parts import Say, Turn, VadConfig
 from rtbridge.engine.vad import SileroVad
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,3 +192,24 @@ def test_every_recorded_caller_is_heard_and_understood(brain: Brain) -> None:
         started, stopped = vad.feed(stream + bytes(samples_of(speech_rig.SECOND) * 2))
         heard = speech_rig.ears().transcribe(stream[2 * started.at_sample : 2 * stopped.at_sample])
         assert understood(brain, "simple_handoff", agent, state, heard) == intent, heard
+
+
+def test_a_writer_that_is_corrected_says_something_else_and_goes_on(brain: Brain) -> None:
+    def turn(*items: dict[str, object]) -> Turn:
+        return Turn("", [], items, "simple_handoff/haikuWriter", "auto", None, "sage")
+
+    def message(role: str, text: str) -> dict[str, object]:
+        return {"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]}
+
+    asked, told = message("user", "How about our competitors: um, scammers"), message("system", "Not that.")
+    (first,) = brain.answer(turn(asked, told))
+    (second,) = brain.answer(turn(asked, told, message("assistant", ""), told))
+    assert isinstance(first, Say)
+    assert isinstance(second, Say)
+    assert "rather not" in first.text
+    assert second != first
+    (haiku,) = brain.answer(turn(asked, told, message("user", "Coffee, please.")))
+    assert isinstance(haiku, Say)
+    assert "\n" in haiku.text
+    greeter = Turn("", [], [asked, told], "simple_handoff/greeter", "auto", None, "sage")
+    assert brain.answer(greeter)  # who has no such lines speaks as if nobody had been corrected
