@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from reading_rig import GOOD, edited, problems_of, story_of
+from reading_rig import GOOD, edited, problems_of, story_of, write_tone
+from replay_rig import tone
 from rtbridge.agents.moderation import Category
+from rtbridge.replay.caller_voice import CallerVoice
 from rtbridge.replay.read_expect import CATEGORIES
+from rtbridge.replay.read_story import load_story
+from rtbridge.replay.sound import Sound
 from rtbridge.replay.story import GuardrailExpect, NoiseKind
 
 
@@ -30,6 +34,23 @@ def test_keys_noises_words_and_expectations_are_read_as_they_are_written(tmp_pat
     assert story.expect.guardrail == GuardrailExpect("OFF_BRAND", 0)
     assert story.expect.tools is not None
     assert [tool.dead_air_ms for tool in story.expect.tools] == [None, 1500]
+
+
+class Parrot(CallerVoice):
+    """Speaks every text as the same tone."""
+
+    def speak(self, text: str, scenario: str) -> Sound:
+        return Sound(text, tone(400))
+
+
+def test_the_words_of_a_text_are_what_it_says(tmp_path: Path) -> None:
+    file = tmp_path / "two.toml"
+    file.write_text(
+        edited('say = "audio/tone.wav"', 'text = "Yes, please."').replace("expect = {ignore = true}\n", "")
+    )
+    write_tone(tmp_path / "audio" / "tone.wav")
+    story = load_story(file, None, Parrot())
+    assert [turn.words for turn in story.turns] == ["Yes, please.", None, None]
 
 
 def test_the_categories_are_those_of_the_moderation() -> None:
