@@ -1,6 +1,6 @@
 """What is expected of a recorded call that is played again: that it goes as it went.
 
-The same handoffs, tools and effects, and all words that were surely heard. Made out of the call's journal.
+The same handoffs, tools, effects and guardrail, and all words that were surely heard. Made out of the call's journal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rtbridge.replay.story import CallExpect, EffectExpect, ToolExpect, TranscriptExpect
+from rtbridge.replay.story import CallExpect, EffectExpect, GuardrailExpect, ToolExpect, TranscriptExpect
 from rtbridge.upstream.scrub import MASK
 
 LOST_WORDS: Final = 3  # of what an interrupted agent said: two clocks cut it a little apart
@@ -28,6 +28,7 @@ def expected(events: Entries) -> CallExpect:
         handoffs=tuple(str(entry["to"]) for entry in events if entry.get("event") == "agent.handed_off"),
         tools=tools,
         effects=_effects(events),
+        guardrail=_guardrail(events),
         transcript=tuple(_said(events)),
     )
 
@@ -88,6 +89,21 @@ def _arguments(entry: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _guardrail(events: Entries) -> GuardrailExpect | None:
+    """Return the first guardrail that tripped over an agent; where it gated, nothing of the words may be heard."""
+    gated = {
+        e.get("item_id")
+        for e in events
+        if e.get("event") == "guardrail.tripped" and e.get("policy") == "gate"
+    }
+    for entry in events:
+        if entry.get("event") != "guardrail.judged" or entry.get("who") == "caller":
+            continue
+        if entry.get("state") == "fail" and isinstance(category := entry.get("category"), str):
+            return GuardrailExpect(category, 0 if entry.get("item_id") in gated else None)
+    return None
 
 
 def _effects(events: Entries) -> tuple[EffectExpect, ...] | None:

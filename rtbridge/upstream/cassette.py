@@ -28,6 +28,8 @@ from rtbridge.upstream.text_cassette import CassetteTexts
 PATIENCE_S: Final = 8.0  # that a frame may be sent later than it was, after what came before it
 AHEAD_S: Final = 1.0  # of the recording, that a frame may be sent before what came before it
 MAX_MISMATCHES: Final = 40
+AUDIO: Final = "response.output_audio.delta"
+TRUNCATE: Final = "conversation.item.truncate"
 BY_AUDIO: Final = (
     "input_audio_buffer.speech_started",
     "input_audio_buffer.speech_stopped",
@@ -74,6 +76,10 @@ class CassetteUpstream:
         self._waiting: dict[str, deque[_Out]] = {}
         for out in self._outs:
             self._waiting.setdefault(label(out.row.event), deque()).append(out)
+        self._audio_of: dict[str, _In] = {}  # by item, its first
+        for frame in self._ins:
+            if frame.row.event["type"] == AUDIO:
+                self._audio_of.setdefault(str(frame.row.event.get("item_id")), frame)
         self._sent: Counter[str] = Counter()  # by label, of this run
         self._given = 0
         self._past = 0  # the first of `_outs` that was neither sent nor given up
@@ -231,8 +237,22 @@ class CassetteUpstream:
             self.uncompared += 1
             return
         found = differences(self._echoed(out.row.event), event)
+        if found and event.get("type") == TRUNCATE:
+            found = differences(self._echoed(out.row.event), self._in_step(out, event))
         if found:
             self._tell(f"{out.name}: {'; '.join(found)}")
+
+    def _in_step(self, out: _Out, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a truncation as if its item had come as long before it as then.
+
+        A busy bridge called its tools late: now that they answer at once, the caller has heard as much more.
+        """
+        came = self._audio_of.get(str(event.get("item_id")))
+        end_ms = event.get("audio_end_ms")
+        if came is None or came.given_s is None or not isinstance(end_ms, int):
+            return event
+        later_s = (self._time() - came.given_s) - (out.row.t - came.row.t)
+        return {**event, "audio_end_ms": end_ms - round(later_s * 1000)}
 
     def _tell(self, sentence: str) -> None:
         if len(self.mismatches) < MAX_MISMATCHES:

@@ -123,6 +123,21 @@ def test_effects_are_expected_as_they_were_and_not_where_two_values_are_one_mask
     assert as_it_went.expected([]).effects == ()
 
 
+def test_a_guardrail_that_tripped_is_expected_again_and_where_it_gated_nothing_may_be_heard() -> None:
+    judged = {
+        "event": "guardrail.judged",
+        "item_id": "a",
+        "who": "agent",
+        "state": "fail",
+        "category": "OFF_BRAND",
+    }
+    caller = {**judged, "who": "caller", "category": "VIOLENCE"}
+    tripped = {"event": "guardrail.tripped", "item_id": "a", "policy": "gate"}
+    assert as_it_went.expected([caller, judged]).guardrail == GuardrailExpect("OFF_BRAND")
+    assert as_it_went.expected([caller, judged, tripped]).guardrail == GuardrailExpect("OFF_BRAND", 0)
+    assert as_it_went.expected([caller, {**judged, "state": "pass"}]).guardrail is None
+
+
 def test_the_last_words_of_what_was_cut_are_not_expected() -> None:
     def heard(unheard: str) -> list[str | None]:
         entry = {

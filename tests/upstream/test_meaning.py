@@ -38,6 +38,15 @@ def test_tools_are_told_by_name_and_path_whatever_their_order() -> None:
     ]
 
 
+def test_a_long_item_may_have_been_played_late_on_a_busy_machine_and_never_early() -> None:
+    def truncate(ms: int) -> dict[str, Any]:
+        return {"type": "conversation.item.truncate", "item_id": "i", "content_index": 0, "audio_end_ms": ms}
+
+    assert differences(truncate(7000), truncate(8000)) == []
+    assert differences(truncate(7000), truncate(8100)) == ["audio_end_ms was 7000, is 8100"]
+    assert differences(truncate(7000), truncate(6500)) == ["audio_end_ms was 7000, is 6500"]
+
+
 @pytest.mark.parametrize(("ms", "same"), [(1000, True), (1400, True), (600, True), (1401, False), (0, False)])
 def test_a_truncation_may_differ_by_a_fraction_of_a_word(ms: int, same: bool) -> None:
     def cut(ms: int) -> dict[str, Any]:
