@@ -27,6 +27,7 @@ from rtbridge.core.dialect import MAX_MESSAGE_BYTES
 from rtbridge.core.leg import CallerLeg, LegGone, LegKey, LegMessage, LegResumed, LegSuspended, LegUp
 from rtbridge.core.plan import Settle, ToGuardrails
 from rtbridge.core.server_events import handle_upstream
+from rtbridge.core.withheld import as_told
 from rtbridge.errors import RtbridgeError, first_of
 from rtbridge.settings import Settings
 from rtbridge.upstream.model import BridgeModel, BridgeSession
@@ -298,7 +299,12 @@ class Session:
         if entry.to_caller:
             event_id = self.call.new_id("event")
             self._tell(
-                {"type": f"rtbridge.{entry.event}", "event_id": event_id, "at_ms": at_ms, **entry.as_dict()}
+                {
+                    "type": f"rtbridge.{entry.event}",
+                    "event_id": event_id,
+                    "at_ms": at_ms,
+                    **as_told(self.call, entry),
+                }
             )
 
     def _tell(self, event: dict[str, Any]) -> None:

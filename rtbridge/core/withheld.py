@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rtbridge.core import view
+from rtbridge.core import journal, view
 from rtbridge.core.transcript import Entry
 
 if TYPE_CHECKING:
@@ -66,6 +66,17 @@ def shown(call: Call, entry: Entry) -> Wire:
     if guarded is None or guarded.policy != "gate" or spoken is None or spoken.over:
         return item  # of what is over, the entry holds what was heard
     return view.cut_item(item, {entry.item_id: entry.text[: guarded.cleared]})
+
+
+def as_told(call: Call, entry: journal.Entry) -> Wire:
+    """Return an entry of the journal as the caller's side may read it: of what was not heard, what was cleared."""
+    told = entry.as_dict()
+    if isinstance(entry, journal.ItemHeard):
+        guarded = call.gate.get(entry.item_id)
+        if guarded is not None and guarded.policy == "gate":
+            cleared = call.speech.ledger.text(entry.item_id)[: guarded.cleared].strip()
+            told["unheard_text"] = cleared[len(entry.heard_text) :].strip()
+    return told
 
 
 def _leave(call: Call, waiting: _Waiting) -> None:

@@ -17,7 +17,7 @@ from guard_rig import (
     verdict,
 )
 from rig import Rig, Say, Wire
-from rtbridge.core import asks, journal
+from rtbridge.core import asks, journal, withheld
 from rtbridge.core.gate import UNCHECKED_PHRASE
 from rtbridge.core.turns import State
 
@@ -133,3 +133,23 @@ def test_a_text_answer_is_shown_as_far_as_it_is_cleared() -> None:
     rig.upstream({"type": "response.done", "response": done})
     assert "idiot" not in str(rig.to_caller)
     assert rig.told("response.done")[-1]["response"]["output"][0]["content"][0]["text"] == GOOD
+
+
+def test_of_what_was_not_heard_the_page_reads_what_was_cleared_and_the_log_all() -> None:
+    rig = guarded([Say(TALK, 4000)])
+    rig.speak(400)
+    rig.advance(100)
+    verdict(rig, "pass", 0, 18)
+    rig.advance(800)
+    rig.start_speaking("u2")
+    (entry,) = (one for one in rig.journal if isinstance(one, journal.ItemHeard))
+    assert entry.unheard_text.endswith(TALK[18:])
+    told = withheld.as_told(rig.call, entry)
+    assert f"{told['heard_text']} {told['unheard_text']}" == GOOD.strip()
+    free = guarded([Say(TALK, 4000)], policy="observe")
+    free.speak(400)
+    free.advance(800)
+    free.start_speaking("u2")
+    (entry,) = (one for one in free.journal if isinstance(one, journal.ItemHeard))
+    assert withheld.as_told(free.call, entry) == entry.as_dict()
+    assert withheld.as_told(free.call, journal.ItemDeleted("i")) == {"item_id": "i"}
