@@ -75,6 +75,7 @@ BENCHES: Final = {
     "bench_media": Bench(
         ("-m", "rtbridge", "bench", "media", "--calls", "8", "--seconds", "20", "--json"), media_bars
     ),
+    "bench_bargein": Bench(("-m", "rtbridge", "bench", "bargein", "--json"), lambda figures: figures["bars"]),
     "bench_engine": Bench(
         ("-m", "rtbridge", "bench", "engine", "--calls", "10", "--json"), lambda figures: figures["bars"]
     ),

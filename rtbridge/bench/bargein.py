@@ -206,7 +206,7 @@ def _paused_for(
 class _Frames:
     """The agent's first words in the caller's ear, 20 ms by 20 ms."""
 
-    audible: list[int] = field(default_factory=list)  # sample after the last sound of each frame that has one
+    audible: list[tuple[int, int]] = field(default_factory=list)  # its frames: start, end of its last sound
     resumed: int = 0
     error: int = 0
     audible_until: int = 0
@@ -214,7 +214,7 @@ class _Frames:
     def audible_after_ms(self, sample: int, paused_ms: int) -> float:
         """Return how far into a pause, told of at `sample` of the call, the agent could be heard."""
         until = sample + pcm.samples_of_ms(paused_ms)
-        heard = [end for end in self.audible if sample < end and end - pcm.FRAME_SAMPLES < until]
+        heard = [end for start, end in self.audible if sample < end and start < until]
         return max(0.0, round((max(heard, default=sample) - sample) * 1000 / pcm.RATE, 1))
 
 
@@ -241,7 +241,7 @@ def _followed(heard: bytes, made: bytes) -> _Frames:
             loud = np.flatnonzero(np.abs(np.frombuffer(frame, "<i2").astype(np.int32)) > AUDIBLE)
             if len(loud):
                 result.audible_until = start + int(loud[-1]) + 1
-                result.audible.append(result.audible_until)
+                result.audible.append((start, result.audible_until))
         elif not any(frame):
             paused = True
         else:  # another answer, or the wrong place

@@ -28,8 +28,8 @@ LEAST_MS: Final = 120  # no word is shorter
 LONG_MS: Final = 650  # longer than a backchannel lasts: somebody speaks
 OVER_MS: Final = 120  # of silence, and a word is over
 ECHO: Final = 0.5  # likeness to what was given, from which on it is an echo
-ECHO_SHORT: Final = 0.4  # more, of a sound of no length: two short voices are like each other by chance
-SURE_MS: Final = 200
+ECHO_SHORT: Final = 0.5  # more, of a sound of no length: two short voices are like each other by chance
+SURE_MS: Final = 165
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
@@ -68,13 +68,22 @@ class BargeIn:
 
 
 def judge(
-    sound: Sound, likeness: float, words: str, settings: BargeIn, *, mid_sentence: bool, due: bool
+    sound: Sound,
+    likeness: float,
+    words: str,
+    settings: BargeIn,
+    *,
+    mid_sentence: bool,
+    due: bool,
+    echoing: bool = False,
 ) -> Verdict | None:
     """Return what it is; None as long as that is open, which it never is once it is `due`.
 
-    `mid_sentence` says that the agent has more to say: only then does "okay" mean "go on".
+    `mid_sentence`: the agent has more to say, and only then "okay" means "go on". `echoing`: it has come back before in
+    this call, and a shorter piece of it is known for what it is.
     """
-    if sound.span_ms and likeness >= ECHO + ECHO_SHORT * max(0.0, 1 - sound.span_ms / SURE_MS):
+    doubt = 0.0 if echoing else ECHO_SHORT * max(0.0, 1 - sound.span_ms / SURE_MS)
+    if sound.span_ms and likeness >= ECHO + doubt:
         return Verdict.ECHO
     over = due or (sound.span_ms > 0 and sound.quiet_ms >= OVER_MS)
     least_ms = LEAST_VOICED_MS[settings.sensitivity]

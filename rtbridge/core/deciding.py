@@ -49,6 +49,7 @@ class Deciding:
         self.ended = 0  # samples that had come when the last turn was over: they are not of this sound
         self.looked_s = 0.0
         self.words = ""
+        self.echoing = False  # the agent has come back before
         self.discarded: deque[str] = deque(maxlen=MAX_DISCARDED)  # items that nobody hears of
 
     @property
@@ -93,7 +94,8 @@ def look(call: Call, now: float, *, last: bool = False) -> None:
         due = last or now >= deciding.since_s + DECIDE_WITHIN_S - SOON_S
         sound, like = _heard(call, now)
         settings = _settings(call)
-        verdict = judge(sound, like, deciding.words, settings, mid_sentence=_mid_sentence(call), due=due)
+        mid, echoing = _mid_sentence(call), deciding.echoing
+        verdict = judge(sound, like, deciding.words, settings, mid_sentence=mid, due=due, echoing=echoing)
         if verdict is Verdict.REAL:
             _real(call, now)
         elif verdict is not None:
@@ -188,6 +190,7 @@ def _real(call: Call, now: float) -> None:
 def _dismiss(call: Call, verdict: Verdict, now: float) -> None:
     deciding = call.deciding
     deciding.verdict, deciding.looked_s = verdict, now
+    deciding.echoing = deciding.echoing or verdict is Verdict.ECHO
     call.note(journal.BargeInDismissed(deciding.item_id or None, verdict.value, deciding.paused_ms(now)))
     call.move(Cause.FALSE_ALARM, now)
     if call.speech.playout.playing is None:  # its last word was out when it was paused

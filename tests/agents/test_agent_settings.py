@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from rtbridge.agents.agent_settings import VOICES
+from rtbridge.agents.agent_settings import VOICES, AgentSettings
 from rtbridge.core import journal
+from rtbridge.core.barge_in import BargeIn
 from rtbridge.engine import tts
 from rtbridge.engine.parts import Act, Call, Say, Spoken, Turn
 from rtbridge.errors import ScenarioError
@@ -57,6 +58,15 @@ def with_settings(settings: str) -> str:
         (
             "AgentSettings(noise_reduction='strong')",
             "noise_reduction is 'strong'; make it near_field, far_field or off",
+        ),
+        ("AgentSettings(sensitivity='shy')", "sensitivity is 'shy'; make it one of low, medium, high"),
+        (
+            "AgentSettings(backchannels='okay')",
+            "backchannels is 'okay'; make it a list of words like \"okay\", or leave it out",
+        ),
+        (
+            "AgentSettings(uninterruptible=[''])",
+            "uninterruptible is ['']; make it True, or a list of the agent's sentences",
         ),
     ],
 )
@@ -117,6 +127,17 @@ def test_voice_push_to_talk_and_model_are_an_agents_own(tmp_path: Path) -> None:
     assert sessions["front"]["audio"]["input"]["noise_reduction"] is None
     assert sessions["front"]["model_name"] == "gpt-realtime-mini"
     assert "model_name" not in sessions["billing"]
+
+
+@on_virtual_time()
+async def test_how_an_agent_may_be_interrupted_is_part_of_the_calls_plan(tmp_path: Path) -> None:
+    own = 'AgentSettings(sensitivity="low", backchannels=["ja"], uninterruptible=["This call is recorded."])'
+    scenario = scenario_in(tmp_path, with_settings(f'settings = {{"front": {own}}}\n'))
+    rig = CallRig(scenario, desks)
+    plan = rig.session.call.plan
+    assert plan.barge_in == {"front": BargeIn("low", ("ja",), ("This call is recorded.",))}
+    assert AgentSettings().barge_in() == BargeIn()
+    assert AgentSettings(uninterruptible=True).barge_in() == BargeIn(uninterruptible=True)
 
 
 class Listened(ToneVoice):

@@ -25,6 +25,7 @@ LAUGH = Sound(span_ms=700, voiced_ms=300, laughed=True)
         (SPEECH, {}, Verdict.REAL),
         (SPEECH, {"likeness": 0.6}, Verdict.ECHO),
         (Sound(span_ms=80, voiced_ms=60), {"likeness": 0.6}, None),  # by chance, so short a sound may be
+        (Sound(span_ms=80, voiced_ms=60), {"likeness": 0.6, "echoing": True}, Verdict.ECHO),
         (WORD, {}, None),
         (OVER, {}, None),  # words may yet come
         (OVER, {"due": True}, Verdict.REAL),

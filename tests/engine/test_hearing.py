@@ -226,3 +226,55 @@ def test_deleting_what_the_ears_are_still_at_lets_the_answer_begin() -> None:
     client.conversation.hearing.transcribed(job.item_id, "too late")
     client.conversation.hearing.transcription_failed(job.item_id, "too late")
     assert client.take() == []
+
+
+def early(delay: str | None) -> Client:
+    heard = {"turn_detection": VAD["audio"]["input"]["turn_detection"]}
+    return Client(audio={"input": {**heard, "transcription": {"model": "whisper-1", "delay": delay}}})
+
+
+def test_whoever_does_not_want_to_wait_is_told_words_while_speech_goes_on_and_each_once() -> None:
+    client = early("minimal")
+    client.append(speech("hello there", 20))
+    client.append(speech("hello there", 300))
+    assert client.jobs == []
+    client.append(speech("hello there", 60))
+    (job,) = client.jobs
+    assert isinstance(job, Transcribe)
+    assert job.early
+    client.jobs.clear()
+    hearing = client.conversation.hearing
+    hearing.heard_early(job.item_id, "Hello there.")
+    kind = "conversation.item.input_audio_transcription.delta"
+    assert [event["delta"] for event in client.take() if event["type"] == kind] == ["Hello", " there"]
+    client.append(speech("hello there", 400) + silence(300))
+    (whole,) = client.jobs
+    assert isinstance(whole, Transcribe)
+    assert not whole.early
+    hearing.transcribed(whole.item_id, "Hello there, you.")
+    told = client.take()
+    assert [event["delta"] for event in told if event["type"] == kind] == [",", " you."]
+    assert told[-1]["transcript"] == "Hello there, you."
+    hearing.heard_early(whole.item_id, "too late")
+    assert client.take() == []
+
+
+def test_words_that_were_not_so_are_put_right_by_the_whole() -> None:
+    client = early("low")
+    client.append(speech("hello there", 20))
+    client.append(speech("hello there", 400))
+    (job,) = client.jobs
+    assert isinstance(job, Transcribe)
+    client.jobs.clear()
+    client.conversation.hearing.heard_early(job.item_id, "Yellow")
+    client.append(silence(300))
+    client.take()
+    client.conversation.hearing.transcribed(job.item_id, "Hello there.")
+    assert next(event["type"].rsplit(".", 1)[1] for event in client.take()) == "completed"
+
+
+def test_whoever_says_nothing_of_a_delay_is_told_words_at_the_end() -> None:
+    client = early(None)
+    client.append(speech("hello there", 20))
+    client.append(speech("hello there", 600))
+    assert client.jobs == []
