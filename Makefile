@@ -15,7 +15,14 @@ COVER := --cov --cov-report=
 LIVE = $(sort $(shell grep -rlE '^(pytestmark =|@).*mark\.(wire|browser)\b' tests --include='test_*.py'))
 STORIES := tests/replay/test_stories.py
 YIELD := nice -n 5
-IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+GNU_MAKE_4 := $(filter output-sync,$(.FEATURES))
+IN_ONE_PIECE := $(if $(GNU_MAKE_4),--output-sync=target)
+# What a part of the tests prints is kept until it has passed, so that what failed can be said again at the very end.
+PRINTED := .printed
+KEEP = $(if $(GNU_MAKE_4),2>&1 | tee -a $(PRINTED)/$@.log)
+PASSED = @rm -f $(PRINTED)/$@.log
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 # Tests start many processes. Where the environment forbids bytecode, each would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -29,37 +36,48 @@ run: $(INSTALLED)
 # The lanes finish whatever fails, each prints its output in one piece (GNU make 4), and one failure fails all.
 test:
 	@$(MAKE) --no-print-directory --jobs=2 $(IN_ONE_PIECE) $(INSTALLED) $(SYSTEM) $(STOCK)
-	@rm -f .coverage .coverage.*
+	@rm -rf .coverage .coverage.* $(PRINTED)
 	@$(MAKE) --no-print-directory --jobs=2 $(IN_ONE_PIECE) --keep-going \
-	  test-live test-stories test-rest test-core lint check-web
+	  test-live check-web test-stories test-rest test-core lint \
+	  || { echo; echo "==== What failed, once more:"; tail -n 120 $(PRINTED)/*.log; exit 1; }
 	COVERAGE_FILE=.coverage $(BIN)/coverage combine --keep --quiet .coverage.core .coverage.rest .coverage.live
 	$(BIN)/coverage report --skip-covered --fail-under=90
 
-lint: $(INSTALLED)
-	$(YIELD) $(BIN)/ruff check .
-	$(YIELD) $(BIN)/ruff format --check .
-	$(YIELD) $(BIN)/mypy
+$(PRINTED):
+	@mkdir -p $@
 
-check-web: $(SYSTEM)
-	node --test web/*.test.js rtbridge/replay/page/*.test.js
+lint: $(INSTALLED) | $(PRINTED)
+	$(YIELD) $(BIN)/ruff check . $(KEEP)
+	$(YIELD) $(BIN)/ruff format --check . $(KEEP)
+	$(YIELD) $(BIN)/mypy $(KEEP)
+	$(PASSED)
+
+check-web: $(SYSTEM) | $(PRINTED)
+	node --test --test-reporter=dot web/*.test.js rtbridge/replay/page/*.test.js $(KEEP)
+	$(PASSED)
 
 # The core is covered by its own tests alone, every branch of it.
-test-core: $(INSTALLED)
-	COVERAGE_FILE=.coverage.core $(YIELD) $(PYTEST) $(COVER) tests/core
-	COVERAGE_FILE=.coverage.core $(BIN)/coverage report --include='rtbridge/core/*' --show-missing --skip-covered --fail-under=100
+test-core: $(INSTALLED) | $(PRINTED)
+	COVERAGE_FILE=.coverage.core $(YIELD) $(PYTEST) $(COVER) tests/core $(KEEP)
+	COVERAGE_FILE=.coverage.core $(BIN)/coverage report --include='rtbridge/core/*' --show-missing --skip-covered \
+	  --fail-under=100 $(KEEP)
+	$(PASSED)
 
 # Computed, on both cores.
-test-rest: $(INSTALLED) $(SYSTEM)
+test-rest: $(INSTALLED) $(SYSTEM) | $(PRINTED)
 	COVERAGE_FILE=.coverage.rest $(YIELD) $(PYTEST) $(COVER) tests --ignore=tests/core --ignore=$(STORIES) \
-	  $(LIVE:%=--ignore=%) --numprocesses=2 --dist=worksteal --max-worker-restart=0
+	  $(LIVE:%=--ignore=%) --numprocesses=2 --dist=worksteal --max-worker-restart=0 $(KEEP)
+	$(PASSED)
 
 # Computed in two processes of their own, which load the engine once each.
-test-stories: $(INSTALLED)
-	$(YIELD) $(PYTEST) $(STORIES)
+test-stories: $(INSTALLED) | $(PRINTED)
+	$(YIELD) $(PYTEST) $(STORIES) $(KEEP)
+	$(PASSED)
 
 # In real time, one after the other.
-test-live: $(INSTALLED) $(SYSTEM) $(STOCK)
-	COVERAGE_FILE=.coverage.live $(PYTEST) $(COVER) $(LIVE)
+test-live: $(INSTALLED) $(SYSTEM) $(STOCK) | $(PRINTED)
+	COVERAGE_FILE=.coverage.live $(PYTEST) $(COVER) $(LIVE) $(KEEP)
+	$(PASSED)
 
 bench: $(INSTALLED)
 	$(BIN)/rtbridge bench media $(ARGS)
@@ -107,4 +125,4 @@ env-sample: $(INSTALLED)
 	$(BIN)/rtbridge doctor --env-sample > .env.sample
 
 clean:
-	rm -rf .venv tests/browser/stock/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache out accept build dist htmlcov
+	rm -rf .venv tests/browser/stock/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .printed out accept build dist htmlcov
