@@ -11,8 +11,9 @@ SOUNDS := /usr/share/asterisk/sounds/en_US_f_Allison
 
 PYTEST := $(BIN)/python -m pytest -q
 COVER := --cov --cov-report=
-# Files with a test in real time: packets, sockets, browsers. What is only computed makes way for them.
-LIVE = $(sort $(shell grep -rlE '^(pytestmark =|@).*mark\.(wire|browser)\b' tests --include='test_*.py'))
+# Files with a test in real time: packets and sockets, or a browser. What is only computed makes way for them.
+WIRE = $(sort $(shell grep -rlE '^(pytestmark =|@).*mark\.wire\b' tests --include='test_*.py'))
+BROWSER = $(sort $(shell grep -rlE '^(pytestmark =|@).*mark\.browser\b' tests --include='test_*.py'))
 STORIES := tests/replay/test_stories.py
 YIELD := nice -n 5
 GNU_MAKE_4 := $(filter output-sync,$(.FEATURES))
@@ -26,21 +27,21 @@ SHELL := /bin/bash
 # Tests start many processes. Where the environment forbids bytecode, each would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test lint check-web test-core test-rest test-stories test-live bench accept lock env-sample clean
+.PHONY: run test lint check-web test-core test-rest test-stories test-wire test-browser bench accept lock env-sample clean
 .DELETE_ON_ERROR:
 
 run: $(INSTALLED)
 	@exec $(BIN)/rtbridge serve $(ARGS)
 
-# Two lanes side by side: what happens in real time mostly waits, and what is computed fills both cores with the rest.
+# Three lanes side by side: what happens in real time mostly waits, and what is computed fills the cores with the rest.
 # The lanes finish whatever fails, each prints its output in one piece (GNU make 4), and one failure fails all.
 test:
 	@$(MAKE) --no-print-directory --jobs=2 $(IN_ONE_PIECE) $(INSTALLED) $(SYSTEM) $(STOCK)
 	@rm -rf .coverage .coverage.* $(PRINTED)
-	@$(MAKE) --no-print-directory --jobs=2 $(IN_ONE_PIECE) --keep-going \
-	  test-live check-web test-stories test-rest test-core lint \
+	@$(MAKE) --no-print-directory --jobs=3 $(IN_ONE_PIECE) --keep-going \
+	  test-wire test-browser check-web test-stories test-rest test-core lint \
 	  || { echo; echo "==== What failed, once more:"; tail -n 120 $(PRINTED)/*.log; exit 1; }
-	COVERAGE_FILE=.coverage $(BIN)/coverage combine --keep --quiet .coverage.core .coverage.rest .coverage.live
+	COVERAGE_FILE=.coverage $(BIN)/coverage combine --keep --quiet .coverage.core .coverage.rest .coverage.wire
 	$(BIN)/coverage report --skip-covered --fail-under=90
 
 $(PRINTED):
@@ -66,7 +67,7 @@ test-core: $(INSTALLED) | $(PRINTED)
 # Computed, on both cores.
 test-rest: $(INSTALLED) $(SYSTEM) | $(PRINTED)
 	COVERAGE_FILE=.coverage.rest $(YIELD) $(PYTEST) $(COVER) tests --ignore=tests/core --ignore=$(STORIES) \
-	  $(LIVE:%=--ignore=%) --numprocesses=2 --dist=worksteal --max-worker-restart=0 $(KEEP)
+	  $(WIRE:%=--ignore=%) $(BROWSER:%=--ignore=%) --numprocesses=2 --dist=worksteal --max-worker-restart=0 $(KEEP)
 	$(PASSED)
 
 # Computed in two processes of their own, which load the engine once each.
@@ -75,8 +76,13 @@ test-stories: $(INSTALLED) | $(PRINTED)
 	$(PASSED)
 
 # In real time, one after the other.
-test-live: $(INSTALLED) $(SYSTEM) $(STOCK) | $(PRINTED)
-	COVERAGE_FILE=.coverage.live $(PYTEST) $(COVER) $(LIVE) $(KEEP)
+test-wire: $(INSTALLED) $(SYSTEM) | $(PRINTED)
+	COVERAGE_FILE=.coverage.wire $(PYTEST) $(COVER) $(WIRE) $(KEEP)
+	$(PASSED)
+
+# A process of its own: Playwright's synchronous API keeps a loop running in it.
+test-browser: $(INSTALLED) $(SYSTEM) $(STOCK) | $(PRINTED)
+	$(PYTEST) $(BROWSER) $(KEEP)
 	$(PASSED)
 
 bench: $(INSTALLED)

@@ -68,12 +68,16 @@ def scenario() -> Scenario:
 
 
 @pytest.mark.no_cover
-def test_a_hundred_attempts_to_win_a_model_over_change_nothing(
-    scenario: Scenario, tmp_path: Path, keep_figures: Callable[[str, dict[str, Any]], None]
+def test_no_attempt_to_win_a_model_over_changes_anything(
+    scenario: Scenario,
+    tmp_path: Path,
+    count: Callable[[int, int], int],
+    keep_figures: Callable[[str, dict[str, Any]], None],
 ) -> None:
     every = attempts()
     assert len(every) == 100
     assert len({one.words for one in every}) > 95
+    every = every[:: count(4, 1)]  # of every kind some
     harm: dict[str, list[str]] = {}
     calls = 0
     for n, attempt in enumerate(every):
