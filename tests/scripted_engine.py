@@ -17,6 +17,7 @@ from openai.types.realtime.realtime_session_create_response import RealtimeSessi
 from pydantic import BaseModel, TypeAdapter
 
 from rtbridge.engine.parts import (
+    PAUSE_MS,
     Act,
     Call,
     EngineParts,
@@ -31,6 +32,7 @@ from rtbridge.engine.parts import (
 RATE = 24_000
 QUIET = 500
 HALF_PERIOD = 80  # samples: a voice of 150 Hz, like itself from period to period
+PAUSE = PAUSE_MS * RATE // 1000
 WORD_SAMPLES = 5_760  # 240 ms
 PHRASES = {1_000: "hello there", 2_000: "weather in Paris", 3_000: "yes please", 4_000: "billing please"}
 
@@ -72,6 +74,13 @@ class LevelVad:
             self._speaking = True
             self._edge = max(self._edge, self._heard - self._padding)
             yield VadEdge("started", self._edge)
+        if (
+            self._speaking
+            and not loud
+            and self._quiet < PAUSE <= self._quiet + samples
+            and self._silence > PAUSE
+        ):
+            yield VadEdge("paused", self._heard + PAUSE - self._quiet)
         if self._speaking and not loud and self._quiet + samples >= self._silence:
             self._speaking = False
             self._edge = self._heard + self._silence - self._quiet

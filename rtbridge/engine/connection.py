@@ -1,9 +1,11 @@
 """The driver of one connection: frames in and out, and the blocking parts in executor threads.
 
-It runs on any event loop, a virtual one too: it never sleeps, sets no timers, reads no clock, and hands work to threads
-by `loop.run_in_executor` only. All decisions are the conversation's; what it emits is sent in the order it was emitted.
-Audio goes out as fast as it is made, but a response makes its next piece only when the wire has taken the last one, so
-a cancellation is seen between any two pieces.
+It runs on any event loop, a virtual one too: it never sleeps, sets no timers, reads no clock, and hands work to
+threads by `loop.run_in_executor` only. Ears and voice run on as many threads as there are cores, and what somebody
+waits for goes first (workers.py); wits, which may ask a text endpoint and wait for it, have the loop's own threads.
+All decisions are the conversation's; what it emits is sent in the order it was emitted. Audio goes out as fast as it
+is made, but a response makes its next piece only when the wire has taken the last one, so a cancellation is seen
+between any two pieces.
 """
 
 from __future__ import annotations
@@ -15,13 +17,16 @@ import re
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from rtbridge.core import pcm as audio
 from rtbridge.engine import events
 from rtbridge.engine.conversation import Conversation
-from rtbridge.engine.outbox import Respond, Transcribe
+from rtbridge.engine.outbox import Job, Listen, Respond, Transcribe
 from rtbridge.engine.parts import EngineParts, Say, Spoken
+from rtbridge.engine.workers import Urgency, workers
 from rtbridge.errors import BadRequest, Closed, RtbridgeError
 
 log = logging.getLogger(__name__)
@@ -88,6 +93,9 @@ class Connection:
         self._unsent: deque[dict[str, Any]] = deque()
         self._more = asyncio.Event()
         self._sent = asyncio.Event()
+        self._ahead: tuple[bytes, asyncio.Future[str]] | None = (
+            None  # what the ears began before they were asked
+        )
         self._tasks: asyncio.TaskGroup
 
     async def run(self) -> None:
@@ -99,6 +107,8 @@ class Connection:
                 await self._read()
         except* Closed:
             pass
+        finally:
+            self._forget_ahead()
 
     # -- frames -----------------------------------------------------------------------------------------------
     async def _read(self) -> None:
@@ -124,9 +134,7 @@ class Connection:
             self._sent.clear()
             self._more.set()
         for job in jobs:
-            self._tasks.create_task(
-                self._transcribe(job) if isinstance(job, Transcribe) else self._respond(job)
-            )
+            self._begin(job)
 
     async def _write(self) -> None:
         while True:
@@ -137,20 +145,52 @@ class Connection:
             self._sent.set()
 
     # -- jobs -------------------------------------------------------------------------------------------------
-    async def _blocking(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(None, work)
+    def _begin(self, job: Job) -> None:
+        match job:
+            case Listen():
+                self._forget_ahead()
+                self._ahead = (job.pcm, self._hear(job.pcm))
+            case Transcribe():
+                self._tasks.create_task(self._transcribe(job))
+            case Respond():
+                self._tasks.create_task(self._respond(job))
 
-    async def _each(self, made: Callable[[], Iterable[T]]) -> AsyncIterator[T]:
-        """Yield what a blocking iterable gives, each next in a thread."""
-        iterator: Iterator[T] = await self._blocking(lambda: iter(made()))
+    def _hear(self, pcm: bytes) -> asyncio.Future[str]:
+        return asyncio.get_running_loop().run_in_executor(
+            workers().at(Urgency.AWAITED), self._parts.ears.transcribe, pcm
+        )
+
+    def _heard_ahead(self, pcm: bytes) -> asyncio.Future[str] | None:
+        """Return what the ears have made of `pcm`, or are making, if they began before they were asked."""
+        if self._ahead is None or self._ahead[0] != pcm:
+            return None
+        _, heard = self._ahead
+        self._ahead = None
+        return heard
+
+    def _forget_ahead(self) -> None:
+        if self._ahead is not None:
+            _, heard = self._ahead
+            self._ahead = None
+            if not heard.cancel():
+                heard.exception()  # is done; what went wrong is no news when nobody asked
+
+    async def _each(
+        self, made: Callable[[], Iterable[T]], first: Executor | None, later: Executor | None
+    ) -> AsyncIterator[T]:
+        """Yield what a blocking iterable gives, each next in a thread of `first` or, from the second on, `later`."""
+        loop = asyncio.get_running_loop()
         nothing = object()
-        while (one := await self._blocking(lambda: next(iterator, nothing))) is not nothing:
+        iterator: Iterator[T] = await loop.run_in_executor(first, lambda: iter(made()))
+        room = first
+        while (one := await loop.run_in_executor(room, next, iterator, nothing)) is not nothing:
             yield one  # type: ignore[misc]  # everything but the sentinel is a T
+            room = later
 
     async def _transcribe(self, job: Transcribe) -> None:
         hearing = self._conversation.hearing
         try:
-            text = await self._blocking(lambda: self._parts.ears.transcribe(job.pcm))
+            text = await (self._heard_ahead(job.pcm) or self._hear(job.pcm))
         except Exception as error:  # noqa: BLE001  a task's border: one utterance must not end the connection
             reason = self._reason("ears", error)
             if not job.early:
@@ -162,7 +202,7 @@ class Connection:
     async def _respond(self, job: Respond) -> None:
         responses = self._conversation.responses
         try:
-            async for act in self._each(lambda: self._parts.wits.answer(job.turn)):
+            async for act in self._each(lambda: self._parts.wits.answer(job.turn), None, None):
                 if not responses.is_active(job.response_id):
                     return
                 if isinstance(act, Say):
@@ -184,7 +224,8 @@ class Connection:
                 await self._passed()
         else:
             voice = self._parts.voice
-            async for spoken in self._each(lambda: voice.speak(text, voice=job.turn.voice, speed=job.speed)):
+            made = partial(voice.speak, text, voice=job.turn.voice, speed=job.speed)
+            async for spoken in self._each(made, workers().at(Urgency.AWAITED), workers().at(Urgency.AHEAD)):
                 for piece, pcm in deltas(spoken):
                     if not responses.is_active(job.response_id):
                         return

@@ -1,8 +1,11 @@
 """Hearing: from appended audio to committed items with a transcript.
 
 The input buffer, whose turn it is by the Vad, commits by hand, the idle timeout, and which items still wait for the
-ears all live here. It reads no clock: silence, turns and the idle timeout are counted in samples heard. A client that
-sends no audio therefore never times out.
+ears all live here. When the caller pauses, the ears begin with what was said so far; if the pause turns out to be the
+end, they have had a head start of `silence_duration_ms` less PAUSE_MS. They are given the same in either case, so
+that a transcript does not depend on who was faster. If the rest of the pause was not silent, they hear it all anew.
+It reads no clock: silence, turns and the idle timeout are counted in samples heard. A client that sends no audio
+therefore never times out.
 """
 
 from __future__ import annotations
@@ -11,20 +14,24 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from rtbridge.core import pcm as audio
 from rtbridge.engine import session_config
 from rtbridge.engine.input_buffer import InputBuffer
 from rtbridge.engine.items import Item
-from rtbridge.engine.outbox import Outbox, Transcribe
-from rtbridge.engine.parts import Vad, VadConfig
+from rtbridge.engine.outbox import Listen, Outbox, Transcribe
+from rtbridge.engine.parts import PAUSE_MS, Vad, VadConfig
 from rtbridge.errors import BadRequest
 
-EARLY_SAMPLES: Final = audio.samples_of_ms(
-    320
-)  # into speech, where the client does not want to wait for its words
+EARLY_SAMPLES: Final = audio.samples_of_ms(320)  # into speech, for a client that will not wait for its words
 QUIET_AFTER: Final = audio.silence(audio.samples_of_ms(500))  # a word that breaks off is heard wrong
 EARLY: Final = ("minimal", "low")  # values of `transcription.delay` that say so
 MIN_COMMIT_SAMPLES: Final = audio.samples_of_ms(100)  # what the API asks of `input_audio_buffer.commit`
+SILENT: Final = 0.05  # -26 dB of what was said
+WINDOW: Final = audio.FRAME_SAMPLES
+LONGEST_AHEAD: Final = audio.samples_of_ms(15_000)  # who talks longer is not heard anew at each pause
 
 
 class Listener(Protocol):
@@ -71,6 +78,7 @@ class Hearing:
         self._speech_start = 0
         self._early_from: int | None = None  # sample from which words of the speech that goes on are due
         self._early: dict[str, str] = {}  # ... and what was told of it, until its transcript is whole
+        self._paused_at: int | None = None  # sample up to which the ears were given the speech in progress
         self._idle_since: int | None = None  # sample at which the last answer has been played out
 
     def configure(self) -> None:
@@ -99,12 +107,13 @@ class Hearing:
 
     def append(self, pcm: bytes) -> None:
         """Hear `pcm` (24 kHz mono s16le, whole samples)."""
-        edges = self._buffer.append(pcm)
-        for edge in edges:
+        for edge in self._buffer.append(pcm):
             if edge.kind == "started":
                 self._speech_starts(edge.at_sample)
+            elif edge.kind == "paused":
+                self._speech_pauses(edge.at_sample)
             else:
-                self._speech_stops(edge.at_sample)
+                self._speech_stops(edge.at_sample, spoken_until=self._paused_at)
         self._check_idle()
         self._listen_early()
 
@@ -112,6 +121,7 @@ class Hearing:
         self._buffer.speaking = True
         self._early_from = self._buffer.heard + EARLY_SAMPLES
         self._speech_id, self._speech_start = self._outbox.new_id("item"), at_sample
+        self._paused_at = None
         self._idle_since = None
         self._emit(
             "input_audio_buffer.speech_started",
@@ -122,6 +132,25 @@ class Hearing:
         if detection is not None and detection["interrupt_response"]:
             self._listener.interrupt()
 
+    def _speech_pauses(self, at_sample: int) -> None:
+        self._paused_at = at_sample
+        if at_sample - self._speech_start <= LONGEST_AHEAD:
+            self._outbox.ask(Listen(self._spoken_until(at_sample)))
+
+    def _spoken_until(self, at_sample: int) -> bytes:
+        """Return the speech in progress up to a pause, as it is if the caller is silent until the turn is over.
+
+        The ears are surer of a last word with all of the silence behind it.
+        """
+        config = session_config.vad_config(self._listener.session) or VadConfig()
+        rest_ms = max(0, config.silence_ms - PAUSE_MS)
+        return self._buffer.look(self._speech_start, at_sample) + audio.silence(audio.samples_of_ms(rest_ms))
+
+    def _silent_since(self, paused_at: int, at_sample: int) -> bool:
+        """Return whether the rest of the silence was one: the Vad may take a soft last word for silence."""
+        spoken = level(self._buffer.look(self._speech_start, paused_at))
+        return loudest(self._buffer.look(paused_at, at_sample)) <= SILENT * spoken
+
     def _stopped(self, at_sample: int) -> None:
         self._buffer.speaking = False
         self._emit(
@@ -130,9 +159,12 @@ class Hearing:
             item_id=self._speech_id,
         )
 
-    def _speech_stops(self, at_sample: int) -> None:
+    def _speech_stops(self, at_sample: int, *, spoken_until: int | None = None) -> None:
         self._stopped(at_sample)
-        self._commit(self._speech_id, self._buffer.take(self._speech_start, at_sample))
+        spoken = None
+        if spoken_until is not None and self._silent_since(spoken_until, at_sample):
+            spoken = self._spoken_until(spoken_until)
+        self._commit(self._speech_id, self._buffer.take(self._speech_start, at_sample), spoken)
         self._answer_if_asked()
 
     def _answer_if_asked(self) -> None:
@@ -164,7 +196,8 @@ class Hearing:
         self._buffer.take_all()
         self._emit("input_audio_buffer.cleared")
 
-    def _commit(self, item_id: str, pcm: bytes) -> None:
+    def _commit(self, item_id: str, pcm: bytes, spoken: bytes | None = None) -> None:
+        """Make an item of `pcm`; the ears are given `spoken`, if they may have begun with that."""
         content = [{"type": "input_audio", "transcript": None}]
         wire = {
             "id": item_id,
@@ -178,7 +211,7 @@ class Hearing:
         self._emit("input_audio_buffer.committed", previous_item_id=previous, item_id=item_id)
         self._listener.place_done(item)
         tell = self._listener.session["audio"]["input"]["transcription"] is not None
-        self.transcribe(item, tell=tell)
+        self.transcribe(item, tell=tell, spoken=spoken)
 
     # -- the idle timeout -------------------------------------------------------------------------------------
     def answered(self, audio_samples: int) -> None:
@@ -227,11 +260,14 @@ class Hearing:
             self._tell_words(item_id, text)
 
     # -- transcripts ------------------------------------------------------------------------------------------
-    def transcribe(self, item: Item, *, tell: bool) -> None:
-        """Have the ears hear `item` if it is the caller's audio; `tell` the client what they made of it."""
+    def transcribe(self, item: Item, *, tell: bool, spoken: bytes | None = None) -> None:
+        """Have the ears hear `item` if it is the caller's audio; `tell` the client what they made of it.
+
+        `spoken` is what the ears are given in place of its audio, if they may have begun with that.
+        """
         if item.is_audio("user") and item.own_transcript is None and item.id not in self._unheard:
             self._unheard[item.id] = (item, tell)
-            self._outbox.ask(Transcribe(item.id, bytes(item.pcm)))
+            self._outbox.ask(Transcribe(item.id, bytes(item.pcm) if spoken is None else spoken))
 
     def is_pending(self, item: Item) -> bool:
         """Return whether the ears are still at work on `item`."""
@@ -281,3 +317,19 @@ class Hearing:
     def _transcription(self, item_id: str, what: str, **fields: Any) -> None:
         type_ = f"conversation.item.input_audio_transcription.{what}"
         self._emit(type_, item_id=item_id, content_index=0, **fields)
+
+
+def level(pcm: bytes) -> float:
+    """Return the root mean square of `pcm` (s16le); 0 of nothing."""
+    return float(np.sqrt(np.mean(np.square(_numbers(pcm))))) if pcm else 0.0
+
+
+def loudest(pcm: bytes) -> float:
+    """Return the highest level of 20 ms in `pcm` (24 kHz mono s16le)."""
+    numbers = _numbers(pcm)
+    starts = range(0, len(numbers), WINDOW)
+    return max((float(np.sqrt(np.mean(np.square(numbers[at : at + WINDOW])))) for at in starts), default=0.0)
+
+
+def _numbers(pcm: bytes) -> npt.NDArray[np.float64]:
+    return np.frombuffer(pcm, "<i2").astype(np.float64)

@@ -56,6 +56,13 @@ class InputBuffer:
         """Return whether `pcm` would not fit any more."""
         return len(self) + len(pcm) // audio.SAMPLE_BYTES > MAX_SAMPLES
 
+    def look(self, start: int, end: int) -> bytes:
+        """Return the audio from sample `start` to `end` and leave it in."""
+        first = self.heard - len(self)
+        return bytes(
+            self._pcm[max(0, start - first) * audio.SAMPLE_BYTES : (end - first) * audio.SAMPLE_BYTES]
+        )
+
     def take(self, start: int, end: int) -> bytes:
         """Take the audio from sample `start` to `end` out; what lies before it is dropped."""
         self._drop(start - (self.heard - len(self)))

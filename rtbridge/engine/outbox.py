@@ -22,6 +22,13 @@ class Transcribe:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """A job: begin to hear this audio, for it may be asked about in a moment. Answered by nothing."""
+
+    pcm: bytes  # 24 kHz mono s16le
+
+
+@dataclass(frozen=True, slots=True)
 class Respond:
     """A job: make this response. Answered by `begin_message` ... `finished` or `failed`, while it is active."""
 
@@ -31,7 +38,7 @@ class Respond:
     speed: float
 
 
-Job = Transcribe | Respond
+Job = Transcribe | Listen | Respond
 
 
 class Outbox:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
+
+PAUSE_MS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +29,16 @@ class VadConfig:
 
 @dataclass(frozen=True, slots=True)
 class VadEdge:
-    """Speech began or ended.
+    """Speech began, paused or ended.
 
     `at_sample` counts samples heard since the Vad was created. For "started" it is where speech began LESS
     `prefix_padding_ms` (never below 0, never before the edge that came before); for "stopped" it is where the
     silence of `silence_ms` was complete, so it includes that silence. These are what the Realtime API
-    reports as `audio_start_ms` and `audio_end_ms`.
+    reports as `audio_start_ms` and `audio_end_ms`. "paused" is where a silence that may become the end was
+    `PAUSE_MS` old; speech may go on after it, and pause again.
     """
 
-    kind: Literal["started", "stopped"]
+    kind: Literal["started", "paused", "stopped"]
     at_sample: int
 
 
@@ -45,8 +48,10 @@ class Vad(Protocol):
     def feed(self, pcm: bytes) -> list[VadEdge]:
         """Hear `pcm` (24 kHz mono s16le, whole samples, any length) and return the edges found, in order.
 
-        Edges alternate, beginning with "started". The edges do not depend on how the audio was cut into
-        chunks. `at_sample` never exceeds the samples fed so far.
+        "started" and "stopped" alternate, beginning with "started"; "paused" comes between the two, any
+        number of times, and just once in the silence that ends speech, if that is to be longer than
+        `PAUSE_MS`: a Vad that cannot tell pauses leaves it out. The edges do not depend on how the audio was
+        cut into chunks. `at_sample` never exceeds the samples fed so far.
         """
         ...
 

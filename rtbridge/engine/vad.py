@@ -22,7 +22,7 @@ import numpy.typing as npt
 from rtbridge.core.pcm import RATE, samples_of, samples_of_ms
 from rtbridge.engine.models import HOW_TO, SILERO
 from rtbridge.engine.onnx import open_session
-from rtbridge.engine.parts import VadConfig, VadEdge
+from rtbridge.engine.parts import PAUSE_MS, VadConfig, VadEdge
 from rtbridge.errors import MissingPart
 
 try:
@@ -71,6 +71,7 @@ class SileroVad:
         self._quiet = max(config.threshold - HYSTERESIS, 0.01)
         self._prefix = samples_of_ms(config.prefix_padding_ms)
         self._silence = samples_of_ms(config.silence_ms)
+        self._pause = samples_of_ms(PAUSE_MS)
         self._resampler = soxr.ResampleStream(RATE, MODEL_RATE, 1, dtype="float32", quality="MQ")
         self._raw = b""  # 24 kHz audio short of a block
         self._resampled: Float32 = np.zeros(0, np.float32)  # 16 kHz audio short of a window
@@ -83,6 +84,7 @@ class SileroVad:
         self._speech_windows = 0
         self._gap_windows = 0
         self._quiet_since: int | None = None
+        self._paused = False  # this silence was reported as a pause
 
     def feed(self, pcm: bytes) -> list[VadEdge]:
         """Hear `pcm`; see `parts.Vad.feed`."""
@@ -144,9 +146,12 @@ class SileroVad:
         if self._quiet_since is None:
             if probability >= self._quiet:
                 return None
-            self._quiet_since = begins
+            self._quiet_since, self._paused = begins, False
         if ends - self._quiet_since < self._silence:
-            return None
+            if self._paused or ends - self._quiet_since < self._pause:
+                return None
+            self._paused = True
+            return VadEdge("paused", self._quiet_since + self._pause)
         at = max(self._quiet_since + self._silence, self._last_edge)
         self._speaking, self._quiet_since = False, None
         self._last_edge = at

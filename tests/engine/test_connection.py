@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from rtbridge.replay.clock import on_virtual_time, run_virtual
 from rtbridge.upstream.port import Capabilities, Upstream
 from scripted_engine import (
     WORD_SAMPLES,
+    LevelEars,
     LevelVad,
     check_strictly,
     numbered_ids,
@@ -233,6 +235,50 @@ async def test_ears_that_raise_fail_the_transcription_and_the_turn_is_still_answ
         assert len(of(found, "conversation.item.input_audio_transcription.failed")) == 1
         assert found[-1]["response"]["status"] == "completed"
     assert "no such model" in caplog.text
+
+
+async def send_audio(client: MemoryClient, pcm: bytes) -> None:
+    await client.send({"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode()})
+
+
+@on_virtual_time()
+async def test_what_was_heard_in_the_pause_is_not_heard_twice() -> None:
+    ears = LevelEars()
+    async with connect_in_memory(replace(scripted(), ears=ears)) as client:
+        await send_audio(client, speech("hello there") + silence(300))
+        await asyncio.sleep(0.1)
+        assert len(ears.heard) == 1
+        await send_audio(client, silence(400))
+        found = await until(client, "response.done")
+    assert len(ears.heard) == 1
+    assert of(found, "response.output_audio.delta")
+
+
+class DeafAtFirst(LevelEars):
+    """Ears that fail the first time."""
+
+    def transcribe(self, pcm: bytes) -> str:
+        if super().transcribe(pcm) and len(self.heard) == 1:
+            raise RuntimeError("no memory")
+        return "yes please"
+
+
+@on_virtual_time()
+async def test_ears_that_failed_in_a_pause_that_was_not_the_end_are_no_failure() -> None:
+    parts = replace(scripted(), ears=DeafAtFirst())
+    async with connect_in_memory(parts) as client:
+        await client.send(
+            {
+                "type": "session.update",
+                "session": {"type": "realtime", "audio": {"input": {"transcription": {"model": "any"}}}},
+            }
+        )
+        await send_audio(client, speech("hello there") + silence(300))
+        await asyncio.sleep(0.1)
+        await send_audio(client, speech("yes please") + silence(600))
+        found = await until(client, "conversation.item.input_audio_transcription.completed")
+    assert found[-1]["transcript"] == "yes please"
+    assert not of(found, "conversation.item.input_audio_transcription.failed")
 
 
 async def test_closing_in_the_middle_of_an_answer_ends_everything() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 
+import numpy as np
+
 from hand_fed import PUSH_TO_TALK, VAD, Client, error_of
-from rtbridge.engine.outbox import Transcribe
+from rtbridge.engine.hearing import LONGEST_AHEAD
+from rtbridge.engine.outbox import Listen, Transcribe
 from scripted_engine import silence, speech
 
 
@@ -49,6 +52,64 @@ def test_a_spoken_turn_gives_the_events_of_the_api_in_their_order() -> None:
     assert "".join(event["delta"] for event in found[:-1]) == found[-1]["transcript"] == "hello there"
     assert found[-1]["usage"] == {"type": "duration", "seconds": 0.9}
     assert client.respond().turn.items[-1]["content"][0]["transcript"] == "hello there"
+
+
+PATIENT = {"audio": {"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 500}}}}
+
+
+def test_the_ears_begin_in_a_pause_and_hear_the_same_audio_when_it_is_the_end() -> None:
+    client = Client(**PATIENT)
+    client.append(speech("hello there", 600) + silence(250))
+    (ahead,) = client.jobs
+    assert isinstance(ahead, Listen)
+    assert len(ahead.pcm) == (600 + 500) * 48
+    client.append(silence(300))
+    _, asked = client.jobs
+    assert isinstance(asked, Transcribe)
+    assert asked.pcm == ahead.pcm
+    assert client.conversation.context()[0].samples == (600 + 500) * 24  # the item is all of it
+
+
+def test_a_soft_last_word_that_the_gate_takes_for_silence_is_heard_all_the_same() -> None:
+    client = Client(**PATIENT)
+    soft = np.full(200 * 24, 400, "<i2").tobytes()
+    client.append(speech("hello there", 600) + silence(250) + soft + silence(100))
+    asked = client.jobs.pop()
+    assert isinstance(asked, Transcribe)
+    assert asked.pcm == speech("hello there", 600) + silence(250) + soft + silence(50)
+
+
+def test_who_goes_on_after_a_pause_is_heard_from_the_beginning() -> None:
+    client = Client(**PATIENT)
+    client.append(speech("hello there", 600) + silence(300) + speech("yes please", 400) + silence(600))
+    first, second, asked = client.jobs
+    assert isinstance(first, Listen)
+    assert isinstance(second, Listen)
+    assert isinstance(asked, Transcribe)
+    assert (
+        asked.pcm
+        == second.pcm
+        == speech("hello there", 600) + silence(300) + speech("yes please", 400) + silence(500)
+    )
+
+
+def test_long_speech_is_not_heard_anew_at_each_of_its_pauses() -> None:
+    client = Client(**PATIENT)
+    client.append((speech("hello there", 5_000) + silence(300)) * 4 + silence(300))
+    asked = client.jobs.pop()
+    assert isinstance(asked, Transcribe)
+    assert LONGEST_AHEAD == 15_000 * 24
+    assert [len(job.pcm) // 48 for job in client.jobs if isinstance(job, Listen)] == [5_500, 10_800]
+    assert len(asked.pcm) == (3 * 5_300 + 5_500) * 48
+
+
+def test_turn_detection_that_is_changed_in_the_middle_of_speech_after_a_pause_loses_none_of_it() -> None:
+    client = Client(**PATIENT)
+    client.append(speech("hello there", 600) + silence(300) + speech("yes please", 400))
+    client.update(audio={"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 300}}})
+    asked = client.jobs.pop()
+    assert isinstance(asked, Transcribe)
+    assert len(asked.pcm) == (600 + 300 + 400) * 48
 
 
 def test_the_edges_are_the_same_however_the_audio_is_cut() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import speech_rig
 from rtbridge.core.pcm import RATE, ms_of_samples, samples_of, silence
-from rtbridge.engine.parts import VadConfig, VadEdge
+from rtbridge.engine.parts import PAUSE_MS, VadConfig, VadEdge
 from rtbridge.engine.vad import SileroModel, SileroVad
 from speech_rig import SECOND, flite, pcm_of, samples_in
 
@@ -30,6 +30,11 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def edges(model: SileroModel, pcm: bytes, config: VadConfig = CONFIG, chunk: int = 960) -> list[VadEdge]:
+    """Where turns begin and end; pauses have a test of their own."""
+    return [edge for edge in all_edges(model, pcm, config, chunk) if edge.kind != "paused"]
+
+
+def all_edges(model: SileroModel, pcm: bytes, config: VadConfig = CONFIG, chunk: int = 960) -> list[VadEdge]:
     vad = SileroVad(model, config)
     return [edge for at in range(0, len(pcm), chunk) for edge in vad.feed(pcm[at : at + chunk])]
 
@@ -54,10 +59,22 @@ def test_padding_and_silence_are_obeyed(
     assert ms_of_samples(abs(other[-1].at_sample - usual[-1].at_sample)) == abs(silence_ms - 500)
 
 
+def test_a_silence_is_a_pause_once_whether_speech_goes_on_or_ends(model: SileroModel, speech: bytes) -> None:
+    sentence = speech[len(SECOND) : -2 * len(SECOND)]
+    found = all_edges(model, SECOND + sentence + silence(RATE * 2 // 5) + sentence + 2 * SECOND)
+    assert [edge.kind for edge in found] == ["started", "paused", "paused", "stopped"]
+    assert ms_of_samples(found[-1].at_sample - found[-2].at_sample) == CONFIG.silence_ms - PAUSE_MS
+
+
+def test_a_silence_that_ends_speech_before_it_is_a_pause_is_none(model: SileroModel, speech: bytes) -> None:
+    found = all_edges(model, speech, VadConfig(silence_ms=PAUSE_MS))
+    assert [edge.kind for edge in found] == ["started", "stopped"]
+
+
 @pytest.mark.parametrize("chunk", [2, 962, 4800, 1_000_000])
 def test_edges_do_not_depend_on_how_the_audio_was_cut(model: SileroModel, speech: bytes, chunk: int) -> None:
     short = speech[: RATE * 2 * 2] + SECOND if chunk == 2 else speech
-    assert edges(model, short, chunk=chunk) == edges(model, short)
+    assert all_edges(model, short, chunk=chunk) == all_edges(model, short)
 
 
 def test_an_edge_is_never_ahead_of_what_was_heard_and_comes_within_100_ms_of_its_silence(
@@ -108,7 +125,7 @@ def test_a_reset_in_the_middle_of_speech_forgets_it_and_goes_on_counting(
     vad.reset()
     assert vad.feed(2 * SECOND) == []
     again = vad.feed(speech[len(SECOND) :])
-    assert [edge.kind for edge in again] == ["started", "stopped"]
+    assert [edge.kind for edge in again] == ["started", "paused", "stopped"]
     assert abs(again[0].at_sample - (samples_of(speech) - 300 * RATE // 1000)) <= RATE // 10
 
 
@@ -120,7 +137,7 @@ def test_half_a_sample_is_refused(model: SileroModel) -> None:
 def test_two_streams_on_one_model_do_not_disturb_each_other(
     model: SileroModel, speech: bytes, tmp_path: Path
 ) -> None:
-    alone = edges(model, speech)
+    alone = all_edges(model, speech)
     one, two = SileroVad(model, CONFIG), SileroVad(model, CONFIG)
     noise = pcm_of(np.random.default_rng(1).standard_normal(480) * 3000)
     together: list[VadEdge] = []
