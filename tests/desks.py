@@ -51,7 +51,7 @@ async def refuse(ctx):
 '''
 
 
-def scenario_of(folder: Path, desks: int) -> Scenario:
+def scenario_of(folder: Path, desks: int, *, moderated: bool = True) -> Scenario:
     """Write and load a scenario of so many agents, each of which can hand over to each; the last ones are awkward."""
     names = NAMES[:desks]
     text = [HEAD]
@@ -66,6 +66,8 @@ def scenario_of(folder: Path, desks: int) -> Scenario:
         )
         text.append(f"{name}.handoffs = [{others}]\n")
     text.append(f"start = {names[0]}\n")
+    if not moderated:
+        text.append("guardrails = []\n")
     home = folder / f"desks{desks}"
     home.mkdir(exist_ok=True)
     (home / "agents.py").write_text("".join(text))

@@ -180,13 +180,21 @@ def said(item: Mapping[str, Any]) -> str:
 
 
 class LineEars:
-    """Ears that hear the lines of a script, one a turn."""
+    """Ears that hear one line of a script after the other, each as often as they are asked."""
 
     def __init__(self) -> None:
-        self.lines: deque[str] = deque()
+        self.line = ""
+        self.heard = True  # somebody asked
+
+    def say(self, line: str) -> None:
+        """Hear `line` from now on."""
+        self.line, self.heard = line, False
 
     def transcribe(self, pcm: bytes) -> str:
-        return self.lines.popleft() if np.abs(np.frombuffer(pcm, "<i2")).max(initial=0) > 500 else ""
+        if np.abs(np.frombuffer(pcm, "<i2")).max(initial=0) <= 500:
+            return ""
+        self.heard = True
+        return self.line
 
 
 class QuickVoice:
@@ -264,10 +272,10 @@ async def carry(attempt: Attempt, scenario: Scenario, path: Path) -> Outcome:
         while quiet < 4:
             await rig.leg.pass_ms(100)
             rests = rig.session.call.turns.state is State.LISTENING and not rig.session.call.arbiter.busy
-            quiet = quiet + 1 if rests and not ears.lines else 0
+            quiet = quiet + 1 if rests and ears.heard else 0
 
     async def say(line: str) -> None:
-        ears.lines.append(line)
+        ears.say(line)
         await rig.leg.pass_ms(300, np.full(RATE * 3 // 10, 3_000, "<i2").tobytes())
         await settled()
 

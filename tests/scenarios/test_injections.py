@@ -134,7 +134,7 @@ def test_the_honest_part_of_these_calls_does_reach_what_it_is_for(scenario: Scen
                     wits.honest.extend(
                         [*moves, "retrievePolicy", "check_board"] if moves == ["lookupOrders"] else moves
                     )
-                    ears.lines.append(line)
+                    ears.say(line)
                     await rig.leg.pass_ms(3000, np.full(RATE * 3 // 10, 3_000, "<i2").tobytes())
             assert watch.context is not None
             return dict(watch.context.state), watch.ran
