@@ -36,6 +36,9 @@ export function render(state, dom) {
   dom.demo.hidden = !state.demo;
 
   if (changed("scenarios", "scenario", "pick", "phase", "agent", "switching")) options(state, dom);
+  // What a person has picked is on the page before it is in the state, and may be refused before it was drawn.
+  const agent = pickedAgent(state);
+  if (agent !== null && dom["agent-pick"].value !== agent) dom["agent-pick"].value = agent;
   dom.scenario.disabled = inCall || !state.scenarios.length;
   dom["agent-pick"].disabled = state.phase === "connecting" || !state.scenarios.length;
   text(dom["agent-label"], state.phase === "live" ? "Talk to" : "Start with");

@@ -20,6 +20,7 @@ from rtbridge.rtc.answer import MAX_MESSAGE_BYTES
 from rtbridge.rtc.guard import Bucket
 
 LABEL: Final = "oai-events"
+LOOK_S: Final = 0.005
 MAX_BUFFERED_BYTES: Final = 1024 * 1024
 MESSAGES_PER_S: Final = 100
 MESSAGE_BURST: Final = 200
@@ -115,16 +116,15 @@ class EventChannel:
         self.send(error_event(code, message))
         self._broken(message)
 
-    async def drained(self, timeout_s: float) -> None:
-        """Return when the events sent last have left for SCTP, the channel has closed, or `timeout_s` is over."""
-        if self._channel is None or not self.is_open or not self.buffered_bytes:
-            return
-        done = asyncio.Event()
-        self._channel.on("bufferedamountlow", done.set)
-        self._channel.on("close", done.set)
+    async def drained(self, timeout_s: float, unacknowledged: Callable[[], int]) -> None:
+        """Return when the events sent last have arrived, the channel has closed, or `timeout_s` is over.
+
+        What has left for SCTP may still wait there, and closing throws it away; aiortc tells nobody when it is gone.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await done.wait()
+                while self.is_open and (self.buffered_bytes or unacknowledged()):  # noqa: ASYNC110  no event tells it
+                    await asyncio.sleep(LOOK_S)
 
     def admit_chunk(self, _stream_id: int, streams: int, unread_bytes: int) -> bool:
         """Judge one SCTP DATA chunk before it is kept (private.intercept_sctp)."""

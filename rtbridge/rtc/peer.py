@@ -52,7 +52,7 @@ INBOX: Final = 512  # leg events; a client may send 200 messages at once
 RESERVED: Final = 8  # places in the inbox that messages and keys do not take
 WATCH_S: Final = 0.25  # how often life is looked for
 REPORT_S: Final = 1.0
-FLUSH_S: Final = 0.25  # how long close() waits for the last events to leave
+FLUSH_S: Final = 0.5  # how long close() waits for the last events to arrive
 
 logger = logging.getLogger(__name__)
 
@@ -229,7 +229,8 @@ class Peer:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        await self._channel.drained(FLUSH_S)
+        sctp = None if self._pc is None else self._pc.sctp
+        await self._channel.drained(FLUSH_S, lambda: 0 if sctp is None else private.unacknowledged(sctp))
         self._end("closed")
         if self._gate is not None:
             self._gate.closed = True

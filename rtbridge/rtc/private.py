@@ -16,7 +16,14 @@ from typing import Any
 
 import aioice.ice
 import aioice.stun
-from aiortc import RTCDtlsTransport, RTCIceTransport, RTCPeerConnection, RTCRtpTransceiver, RTCSctpTransport
+from aiortc import (
+    RTCCertificate,
+    RTCDtlsTransport,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSctpTransport,
+)
 from aiortc.rtcicetransport import RTCIceGatherer
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtcrtpsender import RTCRtpSender
@@ -137,6 +144,11 @@ def intercept_sctp(
     setattr(sctp, "_handle_data", guarded)  # noqa: B010
 
 
+def unacknowledged(sctp: RTCSctpTransport) -> int:
+    """Return how many chunks the far end has not acknowledged yet, sent or not."""
+    return len(sctp._outbound_queue) + len(sctp._sent_queue)
+
+
 def replace_ice_send(ice: RTCIceTransport, send: IceSend) -> None:
     """Put `send` in front of an ICE transport's socket (RTCIceTransport._send), as an impaired network."""
     setattr(ice, "_send", send)  # noqa: B010
@@ -224,6 +236,7 @@ def self_test() -> None:
     connection = Connection(ice_controlling=False)
     gatherer = RTCIceGatherer(iceServers=[])
     ice = RTCIceTransport(gatherer)
+    sctp = RTCSctpTransport(RTCDtlsTransport(ice, [RTCCertificate.generateCertificate()]))
     for thing, names in (
         (
             connection,
@@ -237,6 +250,7 @@ def self_test() -> None:
                 "local_username",
             ),
         ),
+        (sctp, ("_outbound_queue", "_sent_queue")),
         (ice, ("_connection", "_send", "_RTCIceTransport__start")),
         (aioice.ice, ("get_host_addresses", "CandidatePair")),
         (aioice.stun, ("parse_message", "Class")),

@@ -175,9 +175,11 @@ async def test_a_slow_model_gives_way_to_an_error_at_the_deadline_and_its_late_a
 
 @on_virtual_time()
 async def test_a_tool_that_is_cut_off_by_the_deadline_is_noted_as_ended() -> None:
+    never = asyncio.Event()  # held here: a task that waits for what nobody holds may be collected with it
+
     @function_tool
     async def stuck() -> None:
-        await asyncio.Event().wait()
+        await never.wait()
 
     stuck.timeout_seconds = 5.0  # longer than the whole run
     rig = Rig(calls("stuck"), [assistant_message("done")], tools=[stuck], timeout_s=0.1)

@@ -162,14 +162,19 @@ def test_a_channel_that_closes_is_told() -> None:
     assert rig.reasons == ["closed"]
 
 
-async def test_drained_waits_for_what_was_sent_and_no_longer_than_told() -> None:
+async def test_drained_waits_until_all_has_arrived_and_no_longer_than_told() -> None:
     rig = Rig()
-    await rig.events.drained(10.0)
+    on_the_way = [1]
+    await rig.events.drained(10.0, lambda: 1)  # no channel yet
     rig.offer()
-    await rig.events.drained(10.0)
+    await rig.events.drained(10.0, lambda: 0)
     rig.events.send("{}")
-    await rig.events.drained(0.01)
-    async with asyncio.timeout(1.0), asyncio.TaskGroup() as group:
-        group.create_task(rig.events.drained(10.0))
+    await rig.events.drained(0.01, lambda: 0)
+    assert rig.fake.bufferedAmount
+    async with asyncio.timeout(10.0), asyncio.TaskGroup() as group:
+        waiting = group.create_task(rig.events.drained(60.0, lambda: on_the_way[0]))
         await asyncio.sleep(0)
-        rig.fake.emit("bufferedamountlow")
+        rig.fake.bufferedAmount = 0
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        on_the_way[0] = 0
