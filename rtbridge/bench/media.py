@@ -13,6 +13,8 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from aiohttp import ClientSession, ClientTimeout
@@ -23,7 +25,15 @@ from rtbridge.bench.child import Child
 WARM_UP_S: Final = 2.0
 LATE_MS: Final = 20.0
 PACKETS: Final = 500  # ten seconds, looped
-OURS_URL: Final = "/v1/realtime/calls?scenario=simple_handoff"
+OURS_URL: Final = "/v1/realtime/calls?scenario=echo"
+# An echo has no transcript, so nothing of it would ever be cleared by a guardrail: it has none.
+_AGENT: Final = '''"""An agent that says back what it hears."""
+
+from agents.realtime import RealtimeAgent
+
+guardrails = []
+start = RealtimeAgent(name="echo", instructions="Say back what you hear.")
+'''
 _SERVE: Final = ("serve", "--port", "0", "--log-level", "error")
 STOCK_URL: Final = "/v1/realtime/calls"
 
@@ -50,13 +60,21 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.calls <= 128 or not 2 <= args.seconds <= 600 or not 1 <= args.repeat <= 50:
         print("bench media: --calls 1..128, --seconds 2..600, --repeat 1..50", file=sys.stderr)
         return 2
-    runs = asyncio.run(_all(args.calls, args.seconds, args.repeat))
-    result = summary(runs)
+    result = summary(measured(args.calls, args.seconds, args.repeat))
     print(json.dumps(result, indent=2) if args.json else table(result))
     return 0
 
 
-async def _all(calls: int, seconds: float, repeat: int) -> list[Run]:
+def measured(calls: int, seconds: float, repeat: int) -> list[Run]:
+    """Carry out the calls of both bridges, `repeat` times in turn."""
+    with TemporaryDirectory() as scenarios:
+        folder = Path(scenarios, "echo")
+        folder.mkdir()
+        (folder / "agents.py").write_text(_AGENT)
+        return asyncio.run(_all(calls, seconds, repeat, scenarios))
+
+
+async def _all(calls: int, seconds: float, repeat: int, scenarios: str) -> list[Run]:
     packets = bursts(PACKETS)
     runs = []
     with Child("rtbridge.bench.echo") as echo:
@@ -64,9 +82,8 @@ async def _all(calls: int, seconds: float, repeat: int) -> list[Run]:
         for _ in range(repeat):
             with Child("rtbridge.bench.stock", f"{realtime}?echo=1") as stock:
                 runs.append(await _one("stock", stock, STOCK_URL, packets, calls, seconds))
-            with Child(
-                "rtbridge", *_SERVE, "--upstream", realtime, env={"RTBRIDGE_MAX_CALLS": "128"}
-            ) as ours:
+            served = (*_SERVE, "--upstream", realtime, "--scenarios", scenarios)
+            with Child("rtbridge", *served, env={"RTBRIDGE_MAX_CALLS": "128"}) as ours:
                 runs.append(await _one("rtbridge", ours, OURS_URL, packets, calls, seconds))
     return runs
 
