@@ -6,6 +6,7 @@ import ipaddress
 import json
 import logging
 import os
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +76,15 @@ def _put_the_log_back() -> Iterator[None]:
     root.handlers[:], root.level = before
     structlog.reset_defaults()
     logging.captureWarnings(False)
+
+
+@pytest.fixture
+def _small_disk() -> Iterator[None]:
+    """No file may grow over 20 kB: the system refuses the write as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from rtbridge.core import pcm
+from rtbridge.engine.parts import EngineParts, Say
+from rtbridge.replay import stage
 from rtbridge.replay.checks import judge
 from rtbridge.replay.evidence import look
 from rtbridge.replay.result import Logged, RunResult
 from rtbridge.replay.script import Message, Script
 from rtbridge.replay.sound import Sound
 from rtbridge.replay.story import Anchor, Budget, CallExpect, Start, Story, Turn, TurnExpect
+from scripted_engine import scripted
+from session_rig import scenario_in
 
 
 def tone(ms: int, *, level: int = 6000, hz: int = 300) -> bytes:
@@ -127,3 +132,15 @@ def played_through(
 
 def failures(result: RunResult) -> list[str]:
     return [str(failure) for failure in judge(result, look(result)).failures]
+
+
+def home_of_desks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make `folder` one of a scenario without stories, and have replays use an engine that answers without models."""
+
+    def load(**_: object) -> EngineParts:
+        return scripted(lambda turn: [Say("You said something.")])
+
+    monkeypatch.setattr(stage, "load_parts", load)
+    scenario_in(folder)
+    (folder / "desks" / "stories").mkdir()
+    return folder

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +34,6 @@ def record(folder: Path) -> tuple[Path, Recording]:
 def about(home: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((home / "session.json").read_text())
     return found
-
-
-@pytest.fixture
-def _small_disk() -> Iterator[None]:
-    """No file may grow over 20 kB: the system refuses the write as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_whole_recording_says_that_nothing_is_missing(tmp_path: Path) -> None:

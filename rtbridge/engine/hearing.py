@@ -249,7 +249,7 @@ class Hearing:
             return
         self._early_from = None
         if wanted.get("delay") in EARLY:
-            begun = self._buffer.since(self._speech_start) + QUIET_AFTER
+            begun = self._buffer.look(self._speech_start, self._buffer.heard) + QUIET_AFTER
             self._outbox.ask(Transcribe(self._speech_id, begun, early=True))
 
     def heard_early(self, item_id: str, text: str) -> None:

@@ -68,10 +68,6 @@ class InputBuffer:
         self._drop(start - (self.heard - len(self)))
         return self._drop(end - (self.heard - len(self)))
 
-    def since(self, start: int) -> bytes:
-        """Return the audio from sample `start` on, and leave it where it is."""
-        return bytes(self._pcm[max(0, start - (self.heard - len(self))) * audio.SAMPLE_BYTES :])
-
     def take_all(self) -> bytes:
         """Take everything out and forget speech in progress."""
         self.forget_speech()

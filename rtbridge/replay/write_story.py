@@ -52,16 +52,12 @@ def _turn(turn: Turn, number: int, sounds: Mapping[str, str]) -> Iterator[str]:
             yield f"words = {toml(turn.words)}"
         if turn.kind is not None:
             yield f"kind = {toml(turn.kind.value)}"
-    elif turn.typed is not None:
-        yield f"type = {toml(turn.typed)}"
-    elif turn.press is not None:
-        yield f"press = {toml(turn.press)}"
-    elif turn.switch is not None:
-        yield f"switch = {toml(turn.switch)}"
-    elif turn.approve is not None:
-        yield f"approve = {toml(turn.approve)}"
     else:
-        raise ValueError(f"turn {turn.id!r} does nothing")
+        does = {"type": turn.typed, "press": turn.press, "switch": turn.switch, "approve": turn.approve}
+        lines = [f"{key} = {toml(value)}" for key, value in does.items() if value is not None]
+        if not lines:
+            raise ValueError(f"turn {turn.id!r} does nothing")
+        yield from lines
     start: dict[str, Any] = {"delay_ms": turn.start.delay_ms}
     if turn.approve is None or turn.start.after is not Anchor.APPROVAL:
         start = {"after": turn.start.after.value, **start}

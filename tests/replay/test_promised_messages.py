@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from reading_rig import write_tone
-from rtbridge.engine.parts import EngineParts, Say
-from rtbridge.replay import cli, stage
+from replay_rig import home_of_desks
+from rtbridge.replay import cli
 from rtbridge.replay.arguments import add_arguments
 from rtbridge.settings import Settings
-from scripted_engine import scripted
-from session_rig import scenario_in
 
 HEAD = 'name = "broken"\nscenario = "desks"\n[[turn]]\n'
 BROKEN = (
@@ -65,15 +63,9 @@ transcript = [{who = "caller", never = "pressed 1 #"}]
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of one scenario, and an engine that answers without models."""
-
-    def load(**_: object) -> EngineParts:
-        return scripted(lambda turn: [Say("You said something.")])
-
-    monkeypatch.setattr(stage, "load_parts", load)
-    scenario_in(tmp_path)
-    (tmp_path / "desks" / "stories").mkdir()
-    write_tone(tmp_path / "desks" / "audio" / "tone.wav")
-    return tmp_path
+    folder = home_of_desks(tmp_path, monkeypatch)
+    write_tone(folder / "desks" / "audio" / "tone.wav")
+    return folder
 
 
 def run(home: Path, *files: Path) -> int:

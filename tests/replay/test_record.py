@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import shutil
 from argparse import Namespace
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -191,15 +189,6 @@ def test_nothing_that_is_there_is_written_over(session: Path, tmp_path: Path) ->
     assert file.is_file()
     with pytest.raises(StoryError, match=r"no such folder: make it, or name a file that ends in \.toml"):
         made(session, tmp_path / "nowhere")
-
-
-@pytest.fixture
-def _small_disk() -> Iterator[None]:
-    """No file may grow over 20 kB: the system refuses the write as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.usefixtures("_small_disk")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from replay_rig import home_of_desks
 from rtbridge.agents.scenario import default_root
-from rtbridge.engine.parts import EngineParts, Say
+from rtbridge.engine.parts import Say
 from rtbridge.errors import ReplayError, RtbridgeError
 from rtbridge.replay import cli, golden, stage
 from rtbridge.replay.arguments import add_arguments
@@ -23,7 +24,6 @@ from rtbridge.replay.story import Story
 from rtbridge.replay.suite import Bar
 from rtbridge.settings import Settings
 from scripted_engine import scripted
-from session_rig import scenario_in
 
 STORY = """\
 name = "{name}"
@@ -39,13 +39,7 @@ expect = {{heard = "{heard}"}}
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of one scenario, and an engine that answers "You said …" without models."""
 
-    def load(**_: object) -> EngineParts:
-        return scripted(lambda turn: [Say("You said something.")])
-
-    monkeypatch.setattr(stage, "load_parts", load)
-    scenario_in(tmp_path)
-    (tmp_path / "desks" / "stories").mkdir()
-    return tmp_path
+    return home_of_desks(tmp_path, monkeypatch)
 
 
 def write(home: Path, file: str, *, heard: str = "you said", scenario: str = "desks") -> Path:
