@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Final
 import structlog
 
 from rtbridge.core import pcm
-from rtbridge.core.journal import Entry, ItemHeard
+from rtbridge.core.journal import ControlsChanged, Entry, ItemHeard
 from rtbridge.core.leg import CallerLeg, Hear, LegEvent, LegKey, LegMessage, LegUp, Pull
 from rtbridge.settings import Settings
 from rtbridge.upstream.frames import Row
@@ -63,6 +63,7 @@ class Recording:
         self._heard_from_ms: int | None = None  # where heard.wav begins
         self._words_bytes = 0
         self._caller_samples = 0
+        self._deaf = False  # the caller is muted or on hold
         self._files: dict[str, BinaryIO] = {}
         self.announce: Callable[[], None] = lambda: (
             None
@@ -86,7 +87,7 @@ class Recording:
     def said(self, chunk: bytes) -> None:
         """Take what the caller said next."""
         self._caller_samples += pcm.samples_of(chunk)
-        self._put("caller", chunk)
+        self._put("caller", bytes(len(chunk)) if self._deaf else chunk)
 
     def heard(self, chunk: bytes) -> None:
         """Take what the caller is played next."""
@@ -100,6 +101,8 @@ class Recording:
 
     def entry(self, at_ms: int, entry: Entry) -> None:
         """Take an entry of the journal."""
+        if isinstance(entry, ControlsChanged):
+            self._deaf = entry.muted or entry.held
         self._put("entry", (at_ms, entry))
 
     def _frame(self, row: Row) -> None:

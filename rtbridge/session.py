@@ -25,7 +25,7 @@ from rtbridge.core.carried import media_told_before
 from rtbridge.core.client_events import handle_caller
 from rtbridge.core.dialect import MAX_MESSAGE_BYTES
 from rtbridge.core.leg import CallerLeg, LegGone, LegKey, LegMessage, LegResumed, LegSuspended, LegUp
-from rtbridge.core.plan import Settle, ToGuardrails
+from rtbridge.core.plan import AppendAudio, Settle, ToGuardrails
 from rtbridge.core.server_events import handle_upstream
 from rtbridge.core.withheld import as_told
 from rtbridge.errors import RtbridgeError, first_of
@@ -42,10 +42,7 @@ SWITCH_WITHIN_S = 5.0  # for the functions of the agent that is switched to
 
 
 class _Ended(Exception):
-    """The call is over."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    """The call is over; its text is why."""
 
 
 class Session:
@@ -256,11 +253,13 @@ class Session:
         return chunk
 
     def _hear(self, chunk: bytes) -> None:
-        for part in self.call.hear(chunk):
-            lost_ms = self._upstream.send_audio(part)
-            if lost_ms:
-                self.call.note(journal.AudioDropped("upstream_backlog", lost_ms))
+        self._append(*self.call.hear(chunk))
         self._act()
+
+    def _append(self, *chunks: bytes) -> None:
+        for chunk in chunks:
+            if lost_ms := self._upstream.send_audio(chunk):
+                self.call.note(journal.AudioDropped("upstream_backlog", lost_ms))
 
     # -- actions ------------------------------------------------------------------------------------------
     def _ask(self, ask: asks.Ask) -> None:
@@ -275,6 +274,8 @@ class Session:
             match action:
                 case ToUpstream(event):
                     self._upstream.send(event)
+                case AppendAudio(chunk):
+                    self._append(chunk)
                 case ToCaller(event):
                     self._tell(event)
                 case Note(entry):

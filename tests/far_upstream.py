@@ -17,6 +17,7 @@ from rtbridge.core.requests import merged
 
 Wire = dict[str, Any]
 CHUNK_MS = 100
+MAX_HEARD_BYTES = pcm.samples_of_ms(60_000) * pcm.SAMPLE_BYTES
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ class FarUpstream:
     unacked: int = 0
     keeps_tool_choice: bool = False  # a model told to call no tools calls none
     contexts: list[list[str]] = field(default_factory=list)  # the items that each response.create found
+    heard: bytearray = field(default_factory=bytearray)  # since the last commit or clear
+    turns: list[bytes] = field(default_factory=list)  # what each commit of a client made a turn of
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _later: list[tuple[float, Wire]] = field(default_factory=list)
     _now_ms: float = 0.0
@@ -130,6 +133,11 @@ class FarUpstream:
                 },
             }
         ]
+
+    def append(self, chunk: bytes) -> None:
+        """Hear some audio (event input_audio_buffer.append)."""
+        self.heard += chunk
+        del self.heard[:-MAX_HEARD_BYTES]
 
     def take(self, event: Wire) -> list[Wire]:
         """Answer one client event."""
@@ -206,6 +214,9 @@ class FarUpstream:
                 return self._after(self.cancel_delay_ms, {"type": "_cancel", "id": self.active.response_id})
             case "input_audio_buffer.commit" | "input_audio_buffer.clear":
                 self.speaking = False
+                if event["type"].endswith("commit"):
+                    self.turns.append(bytes(self.heard))
+                self.heard.clear()
                 return [
                     {
                         "type": event["type"].replace("commit", "committed").replace("clear", "cleared"),

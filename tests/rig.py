@@ -17,7 +17,7 @@ from rtbridge.core import asks, journal, pcm
 from rtbridge.core.agent_asks import handle_ask
 from rtbridge.core.call import Call, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.client_events import handle_caller
-from rtbridge.core.plan import Settle, ToGuardrails
+from rtbridge.core.plan import AppendAudio, Settle, ToGuardrails
 from rtbridge.core.server_events import handle_upstream
 from rtbridge.core.turns import State
 
@@ -74,6 +74,8 @@ class Rig:
             match action:
                 case ToUpstream(event):
                     self._wire.extend(self.far.take(event))
+                case AppendAudio(chunk):
+                    self.far.append(chunk)
                 case ToCaller(event):
                     self.to_caller.append(event)
                 case Note(entry):
@@ -96,6 +98,12 @@ class Rig:
                 self.to_agents.append(event)
             self._carry_out()
 
+    def hear(self, chunk: bytes) -> None:
+        """Let the caller's microphone give its next samples."""
+        for part in self.call.hear(chunk):
+            self.far.append(part)
+        self.act()
+
     def client(self, event: Wire | str) -> None:
         """Let the caller's side send a data-channel message."""
         handle_caller(self.call, event if isinstance(event, str) else json.dumps(event), self.now)
@@ -111,7 +119,7 @@ class Rig:
         for _ in range(ms // pcm.FRAME_MS):
             self.now += pcm.FRAME_MS / 1000
             self.upstream(*self.far.generate(pcm.FRAME_MS))
-            self.call.hear(self.voice.frame() if self.far.speaking else pcm.SILENT_FRAME)
+            self.hear(self.voice.frame() if self.far.speaking else pcm.SILENT_FRAME)
             frame = self.call.pull(pcm.FRAME_SAMPLES, self.now)
             assert len(frame) == pcm.FRAME_BYTES
             tag = int.from_bytes(frame[:2], "little")

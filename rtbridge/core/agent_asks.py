@@ -6,7 +6,7 @@ The third of the call's three doors, beside server_events.py and client_events.p
 
 from __future__ import annotations
 
-from rtbridge.core import approval, asks, detection, guarding, history, switching
+from rtbridge.core import approval, asks, detection, guarding, history, push_to_talk, switching
 from rtbridge.core.call import Call
 from rtbridge.core.dialect import dig
 from rtbridge.core.requests import merged
@@ -44,6 +44,7 @@ def _configure(call: Call, session: asks.Wire, agent: str, now: float) -> None:
     given = session.get("audio", {}).get("input", {})
     if "turn_detection" in given or not call.detection.chosen:
         call.choose_detection(given.get("turn_detection", detection.DEFAULT), by_caller=False)
+        push_to_talk.follow_detection(call, now)
     call.session = merged(call.session, session)
     agent = call.handover.configured(session.get("instructions"), agent) or agent or call.agent
     wanted = dict(session)

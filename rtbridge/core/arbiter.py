@@ -132,6 +132,10 @@ class Arbiter:
         """Send an event that needs no decision, once a session is in force."""
         (self._out if self.configured else self._held).append(dict(event))
 
+    def holds(self, event_id: str | None) -> bool:
+        """Whether an event that was to be forwarded waits for a session."""
+        return any(event["event_id"] == event_id for event in self._held)
+
     def cancel(self, now: float) -> bool:
         """Cancel what is active or asked for; return whether there was anything. Wants that wait stay."""
         if self.active is not None:

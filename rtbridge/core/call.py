@@ -21,12 +21,14 @@ from rtbridge.core import (
     interruption,
     journal,
     pcm,
+    push_to_talk,
     waits,
 )
 from rtbridge.core.approval import Approvals
 from rtbridge.core.arbiter import NOT_HANDED_OVER, Arbiter, NewId
 from rtbridge.core.audible import Ear
 from rtbridge.core.bounds import Bounds
+from rtbridge.core.controls import Controls
 from rtbridge.core.correspondence import Correspondence
 from rtbridge.core.deciding import Deciding
 from rtbridge.core.detection import TurnDetection
@@ -37,6 +39,7 @@ from rtbridge.core.handover import Handover
 from rtbridge.core.latency import Stopwatch
 from rtbridge.core.plan import Action, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
 from rtbridge.core.playout import Began, Played
+from rtbridge.core.push_to_talk import PushToTalk
 from rtbridge.core.requests import Response
 from rtbridge.core.speech import Speech
 from rtbridge.core.turns import Cause, Effect, State, Turns
@@ -61,6 +64,8 @@ class Call:
         self.uplink = Uplink()
         self.ear, self.mouth = Ear(), Ear()  # what came from the caller, and what they were given
         self.deciding = Deciding()
+        self.talk = PushToTalk()
+        self.controls = Controls()
         self.stopwatch = Stopwatch()
         self.live = False
         self.upstream_up = False
@@ -102,6 +107,7 @@ class Call:
             self.keypad.deadline(),
             self.gate.deadline(),
             self.deciding.deadline(self.turns.state),
+            self.talk.deadline(),
         ]
         return min(time for time in times if time is not None)
 
@@ -148,13 +154,9 @@ class Call:
         """
         if self._hold_until is not None:
             return []
+        chunk = self.controls.said(chunk)
         self.ear.hear(chunk)
-        if self.live:
-            return self.uplink.send(chunk)
-        lost = self.uplink.keep(chunk)
-        if lost:
-            self.note(journal.AudioDropped("mic", pcm.ms_of_samples(lost)))
-        return []
+        return push_to_talk.hear(self, chunk)
 
     def pull(self, samples: int, now: float) -> bytes:
         """Return exactly `samples` samples for the caller's ear; this pull is the playback clock."""
@@ -189,6 +191,7 @@ class Call:
             self.hang_up("the caller did not come back")
         approval.expire(self, now)
         deciding.look(self, now)
+        push_to_talk.expire(self, now)
         waits.fill(self, now)
         dtmf.tell_complete(self, now)
         guarding.expire(self, now)
@@ -316,8 +319,7 @@ class Call:
             if plan.greet:
                 self.arbiter.want("greeting", now)
         guarding.settle(self, now)
-        for event in self.arbiter.take():
-            self._actions.append(ToUpstream(event))
+        push_to_talk.settle(self)
         if (voice := self.arbiter.configuration.voice_refused()) is not None:
             self.note_once(f"the voice {voice} is not taken: a call keeps the voice that was heard first")
         for cause in self.arbiter.take_requested():

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from rtbridge.core import deciding, guarding, journal, pcm
+from rtbridge.core import deciding, guarding, journal, pcm, push_to_talk
 from rtbridge.core.call import Call
 from rtbridge.core.turns import Cause, State
 
@@ -24,6 +24,8 @@ def _speech_started(call: Call, event: Wire, now: float) -> bool:
 
 
 def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
+    if call.talk.pressed:  # of before the button was down
+        return True
     if deciding.stopped(call, now):
         return True
     call.arbiter.turn_over()
@@ -55,6 +57,8 @@ def _committed(call: Call, event: Wire, now: float) -> bool:
         return False
     call.bounds.turn_over()
     guarding.hear_first(call, event.get("item_id"), now)
+    if push_to_talk.committed(call):
+        return True
     call.arbiter.committed(now)
     if (
         call.turns.state is State.CALLER_SPEAKING
@@ -67,11 +71,14 @@ def _committed(call: Call, event: Wire, now: float) -> bool:
 
 def _timed_out(call: Call, event: Wire, now: float) -> bool:
     """The caller was silent for idle_timeout_ms: the upstream commits nothing, to be answered like a turn."""
-    call.arbiter.turn_over()
+    if not call.controls.silent:  # the caller wants to hear nothing now
+        call.arbiter.turn_over()
     return True
 
 
 def _cleared(call: Call, event: Wire, now: float) -> bool:
+    if call.talk.begins_turns:  # it began a turn, and ended none
+        return True
     deciding.cleared(call, now)
     call.arbiter.speech_dropped(now)
     call.move(Cause.SPEECH_DROPPED, now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rtbridge.core import approval, dialect, dtmf, journal, switching, withheld
+from rtbridge.core import approval, controls, dialect, dtmf, journal, push_to_talk, switching, withheld
 from rtbridge.core.call import Call
 from rtbridge.core.dialect import Refused
 from rtbridge.core.turns import Cause
@@ -35,6 +35,7 @@ def _session_update(call: Call, event: Wire, now: float) -> None:
         raise _too_many(event)
     if given:
         changed = call.choose_detection(detection, by_caller=True)
+        push_to_talk.follow_detection(call, now)
         if changed and call.session:  # before the agents have a session, theirs takes it along
             call.arbiter.configure(call.detection.upstream(), now)
     call.settle(now)
@@ -96,7 +97,11 @@ def _output_clear(call: Call, event: Wire, now: float) -> None:
 def _input_forward(call: Call, event: Wire, now: float) -> None:
     if call.arbiter.crowded:
         raise _too_many(event)
-    if event["type"] == "input_audio_buffer.clear":
+    by_hand, is_clear = call.detection.value is None, event["type"] == "input_audio_buffer.clear"
+    if by_hand and call.detection.chosen:
+        (push_to_talk.press if is_clear else push_to_talk.release)(call, event, now)
+        return
+    if is_clear:
         call.uplink.forget()
     event_id = call.new_id("event")
     call.client.sent(event_id, event.get("event_id"))
@@ -147,4 +152,5 @@ _HANDLERS: dict[str, Callable[[Call, Wire, float], None]] = {
     "rtbridge.dtmf": _dtmf,
     "rtbridge.tool.approve": _approval,
     "rtbridge.tool.reject": _approval,
+    **dict.fromkeys(controls.SWITCHES, controls.change),
 }

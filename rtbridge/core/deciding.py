@@ -87,6 +87,15 @@ def started(call: Call, item_id: str, now: float) -> None:
         _begin(call, now)
 
 
+def pressed(call: Call, now: float) -> None:
+    """Take a press of the button to talk: it is meant, but waits for the end of words that may not be interrupted."""
+    deciding = call.deciding
+    deciding.item_id, deciding.verdict, deciding.looked_s = "", None, now
+    deciding.waits = deciding.going_on = call.turns.state is State.AGENT_SPEAKING and _protected(call)
+    if not deciding.waits:
+        _real(call, now)
+
+
 def look(call: Call, now: float, *, last: bool = False) -> None:
     """Decide, if that can be done by now; `last` says that it must be. Watch what was dismissed and goes on."""
     deciding = call.deciding
@@ -103,9 +112,9 @@ def look(call: Call, now: float, *, last: bool = False) -> None:
     elif deciding.going_on and now >= deciding.looked_s + WATCH_EVERY_S - SOON_S:
         deciding.looked_s = now
         if deciding.waits:
-            if call.turns.state is State.AGENT_SPEAKING and not _protected(call):
+            if (call.talk.pressed or call.turns.state is State.AGENT_SPEAKING) and not _protected(call):
                 deciding.waits = False
-                _begin(call, now)
+                (_real if call.talk.pressed else _begin)(call, now)
         elif deciding.dismissed:
             _watch(call, now)
 
@@ -244,9 +253,9 @@ def _protected(call: Call) -> bool:
 
 
 def _mid_sentence(call: Call) -> bool:
-    """Whether the agent has more to say, and has not just asked something."""
+    """Whether the agent has more to say, and has not just asked something. Nobody speaks over one who is not heard."""
     playing = call.speech.playout.playing
-    if playing is None:
+    if playing is None or call.controls.paused:
         return False
     words = call.speech.ledger.words(playing.item_id, playing.pulled)
     if words.heard.rstrip().endswith("?"):

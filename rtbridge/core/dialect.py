@@ -34,6 +34,9 @@ CLIENT_EVENTS = frozenset(
         "rtbridge.dtmf",  # ours: {"digits": "1234#"}
         "rtbridge.tool.approve",
         "rtbridge.tool.reject",
+        "rtbridge.input_audio.mute",  # ours: {"muted": true}
+        "rtbridge.output_audio.pause",  # ours: {"paused": true}
+        "rtbridge.call.hold",  # ours: {"held": true}
     }
 )
 _KNOWN_BUT_REFUSED = {
@@ -214,6 +217,20 @@ def dtmf_digits(event: Mapping[str, Any]) -> str:
             param="digits",
         )
     return digits
+
+
+def on_or_off(event: Mapping[str, Any], key: str) -> bool:
+    """Return the one value of an event that switches something. Raises Refused."""
+    value = event.get(key)
+    if not isinstance(value, bool):
+        raise Refused(
+            "missing_required_parameter" if value is None else "invalid_value",
+            f"{event['type']} takes {key}: true or false",
+            kind=event["type"],
+            event_id=event.get("event_id"),
+            param=key,
+        )
+    return value
 
 
 def turn_detection(event: Mapping[str, Any]) -> tuple[bool, Wire | None]:

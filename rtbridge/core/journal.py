@@ -2,8 +2,8 @@
 
 An entry's `event` is a `noun.past_tense`. `to_caller` entries also go over the data channel as `rtbridge.<event>`.
 No entry holds audio or a key. Times are not in here: whoever writes an entry down adds the time it was told.
-Those of tools are written in journal_tools.py, those of sounds over the agent in journal_barge_in.py, and all are
-found here.
+Those of tools are written in journal_tools.py, those of sounds over the agent in journal_barge_in.py, those of what
+callers switch in journal_controls.py, and all are found here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from rtbridge.core.entry import Entry as Entry
 from rtbridge.core.journal_barge_in import BargeInConfirmed as BargeInConfirmed
 from rtbridge.core.journal_barge_in import BargeInDeciding as BargeInDeciding
 from rtbridge.core.journal_barge_in import BargeInDismissed as BargeInDismissed
+from rtbridge.core.journal_controls import ControlsChanged as ControlsChanged
+from rtbridge.core.journal_controls import PushToTalkPressed as PushToTalkPressed
+from rtbridge.core.journal_controls import PushToTalkReleased as PushToTalkReleased
 from rtbridge.core.journal_tools import EffectDone as EffectDone
 from rtbridge.core.journal_tools import FillerAsked as FillerAsked
 from rtbridge.core.journal_tools import ToolApprovalExpired as ToolApprovalExpired

@@ -48,6 +48,13 @@ class ToUpstream:
 
 
 @dataclass(frozen=True, slots=True)
+class AppendAudio:
+    """Append the caller's audio upstream, between the events before and after."""
+
+    pcm: bytes  # 24 kHz mono s16le
+
+
+@dataclass(frozen=True, slots=True)
 class ToCaller:
     """Send an event over the data channel."""
 
@@ -91,4 +98,4 @@ class Settle:
     approved: bool
 
 
-Action = ToUpstream | ToCaller | Note | SwitchAgent | Hangup | Settle | ToGuardrails
+Action = ToUpstream | AppendAudio | ToCaller | Note | SwitchAgent | Hangup | Settle | ToGuardrails

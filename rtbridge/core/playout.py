@@ -71,6 +71,7 @@ class Playout:
     def __init__(self) -> None:
         self.underruns = 0  # pulls in which an item had begun, was not complete, and had nothing to give
         self.paused = False  # the caller is not there
+        self.off = False  # the caller wants to hear nothing now
         self.held = False  # somebody makes a sound, and it is being decided whether they meant it
         self._items: deque[_Item] = deque()
         self._queued = 0
@@ -145,7 +146,7 @@ class Playout:
 
     def pull(self, samples: int) -> bytes:
         """Pull exactly `samples` samples. Silence fills what is missing and is not counted as heard."""
-        if self.paused or self.held or not self._items:
+        if self.paused or self.off or self.held or not self._items:
             return pcm.silence(samples)
         parts: list[bytes | memoryview] = []
         wanted = samples

@@ -21,6 +21,7 @@ from rtbridge.core import (
     interruption,
     journal,
     pcm,
+    push_to_talk,
     view,
     withheld,
 )
@@ -75,6 +76,7 @@ def _error(call: Call, event: Wire, now: float) -> bool:
         call.hang_up(f"the upstream refused the session: {message}")
     refused = call.arbiter.asked_for(ours)
     benign = call.arbiter.erred(code, ours, now)
+    push_to_talk.refused(call, ours, now)
     call.note(journal.UpstreamErred(code, message, benign))
     theirs, cause = call.client.whose(ours) if code != ALREADY_ACTIVE else (False, None)  # it is asked again
     if theirs:

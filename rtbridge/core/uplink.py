@@ -1,7 +1,8 @@
 """Uplink: the caller's audio on its way upstream, and the count of it that latencies are measured by.
 
-Audio does not queue here, with one exception: until the upstream's session is in force it is kept, so that a caller
-who speaks at once is heard from the first word.
+Audio does not queue here, with two exceptions: until the upstream's session is in force it is kept, so that a caller
+who speaks at once is heard from the first word; and what is part of a turn that is pushed to talk waits until the
+clear before it has gone (push_to_talk.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class Uplink:
 
     def keep(self, chunk: bytes) -> int:
         """Keep `chunk` for later; return how many samples of the oldest had to go for it (0 nearly always)."""
-        self._kept.append(chunk)
+        if chunk:
+            self._kept.append(chunk)
         self._kept_samples += pcm.samples_of(chunk)
         lost = 0
         while self._kept_samples - lost > BACKLOG_SAMPLES:
@@ -33,7 +35,12 @@ class Uplink:
 
     def send(self, chunk: bytes) -> list[bytes]:
         """Return what to append upstream now, in order: what was kept, then `chunk`."""
-        chunks = [*self._kept, chunk]
+        self._kept.append(chunk)
+        return self.take()
+
+    def take(self) -> list[bytes]:
+        """Return what was kept, to be appended upstream now, in order."""
+        chunks = list(self._kept)
         self.forget()
         self.sent_samples += sum(pcm.samples_of(one) for one in chunks)
         return chunks

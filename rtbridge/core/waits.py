@@ -20,6 +20,8 @@ def due(call: Call) -> float | None:
     ]
     if not waiting or call.turns.state is not State.THINKING or call.arbiter.aside:
         return None
+    if call.controls.silent:  # nobody hears that it is silent
+        return None
     return call.filler.due(min(waiting), patient=bool(call.approvals.pending))
 
 

@@ -119,6 +119,7 @@ def test_push_to_talk_is_a_session_without_turn_detection_and_two_events() -> No
     assert upstream_detection(rig) is None
     rig.client({"type": "input_audio_buffer.commit"})
     assert rig.creates == 0
+    rig.advance(160)
     rig.client({"type": "response.create"})
     assert (rig.creates, rig.turn()) == (1, State.THINKING)
 
