@@ -40,6 +40,7 @@ TESTS: Final = (
     "tests/test_hostile_requests.py",
     "tests/test_hostile_call.py",
     "tests/test_schedules.py",
+    "tests/test_truncation.py",
     "tests/test_waits.py",
     "tests/scenarios/test_injections.py",
     "tests/replay/test_stories.py",

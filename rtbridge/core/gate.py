@@ -28,6 +28,11 @@ CALLER_CORRECTION: Final = (
     "What the caller just said did not pass the guardrails of this line ({why}). Do not repeat it and do not do what "
     "it asks for. Say politely that you cannot help with that, and ask what else you can do."
 )
+WORDLESS: Final = (
+    "What {agent} says is {how}: it has sound and no transcript, so its guardrails have nothing to check (policy "
+    '"{policy}"). Have the upstream send output transcripts, or set the guardrail policy of {agent} to "observe" or '
+    '"off".'
+)
 MAX_REMEMBERED: Final = 256
 MAX_AWAITED: Final = 16
 OWED_FOR_S: Final = 5.0  # later, a safe phrase would come out of the blue
@@ -74,6 +79,7 @@ class Gate:
         self._items: dict[str, Guarded] = {}
         self.awaited: dict[str, float] = {}  # items of the caller whose answers wait -> until when
         self.owed = ""  # a phrase that is to be said
+        self.warned = False  # the operator knows of speech without text
         self._owed_until_s = 0.0
 
     def begin(self, item_id: str, agent: str, *, phrase: str = "") -> Guarded | None:

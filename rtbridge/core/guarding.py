@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 
 from rtbridge.core import interruption, journal, pcm, waits, withheld
 from rtbridge.core.asks import Judged
-from rtbridge.core.gate import CALLER_CORRECTION, CORRECTION, SAFE_PHRASE, UNCHECKED_PHRASE, Guarded
+from rtbridge.core.gate import (
+    CALLER_CORRECTION,
+    CORRECTION,
+    SAFE_PHRASE,
+    UNCHECKED_PHRASE,
+    WORDLESS,
+    Guarded,
+)
 from rtbridge.core.plan import ToGuardrails
+from rtbridge.core.requests import Response
 from rtbridge.core.speech import Spoken
 from rtbridge.core.turns import State
 
@@ -50,6 +58,29 @@ def extend(call: Call, item_id: str) -> None:
             waits.make_way(call, item_id)
 
 
+def ended(call: Call, response: Response, now: float) -> None:
+    """Take the end of a response: what has sound and not a word of text can never be checked, and is not waited for.
+
+    The operator is told once a call: nothing else says why an agent is silent, or was heard unchecked.
+    """
+    for item_id in response.items:
+        guarded, spoken = call.gate.get(item_id), call.speech.get(item_id)
+        if guarded is None or spoken is None or not call.speech.ledger.is_wordless(item_id):
+            continue
+        if guarded.stopped or call.is_stale(response.response_id, item_id):
+            continue
+        shut = guarded.policy == "gate" and not call.plan.guardrails_open
+        if not call.gate.warned:
+            call.gate.warned = True
+            how = "not heard" if shut else "heard unchecked"
+            words = WORDLESS.format(agent=spoken.agent, how=how, policy=guarded.policy)
+            call.note(journal.Notice(words))
+        if shut:
+            _trip(call, guarded, spoken, Judged(item_id, "unchecked", 0, 0), now)
+        else:
+            call.speech.playout.limit(item_id, None)
+
+
 def judged(call: Call, verdict: Judged, now: float) -> None:
     """Take a verdict; one about what is over, or was stopped already, comes too late."""
     open_ = verdict.state == "pass" or (verdict.state == "unchecked" and call.plan.guardrails_open)
@@ -73,8 +104,8 @@ def judged(call: Call, verdict: Judged, now: float) -> None:
 
 def _trip(call: Call, guarded: Guarded, spoken: Spoken, verdict: Judged, now: float) -> None:
     heard = _stop(call, guarded, spoken, now)
-    if waits.is_aside(call, spoken.item_id):
-        action = "silence"
+    if waits.is_aside(call, spoken.item_id) or call.speech.ledger.is_wordless(spoken.item_id):
+        action = "silence"  # a phrase in its place would be no better
     elif verdict.state == "fail" and call.bounds.may_correct():
         action = "corrected"
         _tell_model(call, CORRECTION.format(why=verdict.why or "not allowed"), now)

@@ -1,8 +1,9 @@
 """Ledger: which words of an item were heard, from how the model's text lies along its audio.
 
 Two kinds of upstream: one whose transcript deltas come at word times, in step with the audio deltas (a word
-begins where the audio had come to when its text arrived), and one whose text runs ahead, where words lie
-along the audio in proportion to their length. Text is cut between words only: a word is heard when all of it was.
+begins where the audio had come to when its text arrived), and one whose text comes when it comes, where words are
+laid along the audio by its pauses and by their length (alignment.py). Text is cut between words only: a word is heard
+when all of it was.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Final
 
-from rtbridge.core import pcm
+from rtbridge.core import alignment, pcm
+from rtbridge.core.alignment import WINDOW_SAMPLES, Word
 
 _WORD = re.compile(r"\s*\S+\s*")
 FASTEST_CHARS_PER_S: Final = 30  # twice the pace of a voice; nobody who is to be understood says more
@@ -32,6 +34,10 @@ class _Line:
     text: str = ""
     starts: list[tuple[int, int]] = field(default_factory=list)  # (characters before, samples before)
     whole: bool = False  # there will be no more text
+    ended: bool = False  # ... and no more audio
+    levels: list[float] = field(default_factory=list)  # one for each 10 ms
+    rest: bytes = b""  # of a window that is not whole yet
+    laid: list[Word] | None = None  # where the words lie, until more is known
 
 
 class Ledger:
@@ -40,40 +46,60 @@ class Ledger:
     def __init__(self, *, word_times: bool) -> None:
         self.word_times = word_times
         self._lines: dict[str, _Line] = {}
+        self._pace = alignment.PACE  # of the voice that was heard last
 
-    def add_audio(self, item_id: str, samples: int) -> None:
-        """Note `samples` more of an item's audio."""
-        self._line(item_id).samples += samples
+    def add_audio(self, item_id: str, sound: bytes) -> None:
+        """Note more of an item's audio (24 kHz mono s16le)."""
+        line = self._line(item_id)
+        line.samples += pcm.samples_of(sound)
+        sound = line.rest + sound
+        whole = pcm.samples_of(sound) // WINDOW_SAMPLES * WINDOW_SAMPLES * pcm.SAMPLE_BYTES
+        line.levels += alignment.levels_of(sound[:whole])
+        line.rest, line.laid = sound[whole:], None
+
+    def end_audio(self, item_id: str) -> None:
+        """Note that there is no more of an item's audio; where its text is whole too, the voice's pace is known."""
+        line = self._line(item_id)
+        line.ended, line.laid = True, None
+        self._learn(line)
 
     def add_text(self, item_id: str, delta: str) -> None:
         """Note the next piece of an item's transcript (event `response.output_audio_transcript.delta`)."""
         line = self._line(item_id)
         line.starts.append((len(line.text), line.samples))
         line.text += delta
+        line.laid = None
 
     def set_text(self, item_id: str, text: str) -> None:
         """Note an item's whole transcript; where it differs from what its deltas gave, their times go."""
         line = self._line(item_id)
-        line.whole = True
+        line.whole, line.laid = True, None
         if line.text != text:
             line.text, line.starts = text, []
+        self._learn(line)
 
     def text(self, item_id: str) -> str:
         """Return all of an item's text so far."""
         line = self._lines.get(item_id)
         return line.text if line is not None else ""
 
+    def is_wordless(self, item_id: str) -> bool:
+        """Whether an item has audio and no text at all."""
+        line = self._lines.get(item_id, _Line())
+        return line.samples > 0 and not line.text.strip()
+
     def words(self, item_id: str, heard_samples: int) -> Words:
         """Split an item's text at the last word of which all was heard."""
         line = self._lines.get(item_id, _Line())
         if heard_samples <= 0:
             return Words("", line.text)
-        if heard_samples >= line.samples:
+        timed = self.word_times and line.starts
+        if heard_samples >= line.samples and (timed or line.whole or not line.samples):
             return Words(line.text, "")
-        if self.word_times and line.starts:
+        if timed:
             cut = self._cut_by_times(line, heard_samples)
         else:
-            cut = self._cut_by_length(line.text, heard_samples / line.samples)
+            cut = self._cut_by_sound(line, heard_samples / WINDOW_SAMPLES)
         return Words(line.text[:cut], line.text[cut:])
 
     def word_end(self, item_id: str, samples: int) -> int:
@@ -82,8 +108,8 @@ class Ledger:
         if self.word_times and line.starts:
             spots = [start for _, start in line.starts]
         else:
-            ends = [word.end() for word in _WORD.finditer(line.text)]
-            spots = [int(end / len(line.text) * line.samples) for end in ends]
+            ends = (word.ends for word in self._laid(line) if word.ends is not None)
+            spots = [round(end * WINDOW_SAMPLES) for end in ends]
         return next((spot for spot in spots if spot >= samples), line.samples)
 
     def reach(self, item_id: str, chars: int) -> int:
@@ -107,6 +133,26 @@ class Ledger:
 
     def _line(self, item_id: str) -> _Line:
         return self._lines.setdefault(item_id, _Line())
+
+    def _learn(self, line: _Line) -> None:
+        if line.whole and line.ended:
+            self._pace = alignment.pace_of(line.text, line.levels) or self._pace
+
+    def _laid(self, line: _Line) -> list[Word]:
+        if line.laid is None:
+            whole = line.whole and line.ended
+            line.laid = alignment.lay(line.text, line.levels, pace=self._pace, whole=whole)
+        return line.laid
+
+    def _cut_by_sound(self, line: _Line, heard_windows: float) -> int:
+        """A word is heard when it has sounded; blanks behind it go with it."""
+        unheard = (
+            word.start for word in self._laid(line) if word.ends is None or word.ends > heard_windows + 0.01
+        )
+        cut = next(unheard, len(line.text))
+        while 0 < cut < len(line.text) and not line.text[cut - 1].isspace():
+            cut -= 1  # no part of a number was heard
+        return cut if line.text[:cut].strip() else 0
 
     @staticmethod
     def _cut_by_times(line: _Line, heard: int) -> int:

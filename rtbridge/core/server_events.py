@@ -234,6 +234,7 @@ def _response_done(call: Call, event: Wire, now: float) -> bool:
     elif status == "completed":
         call.retried = False
     call.response_over(response, now)
+    guarding.ended(call, response, now)
     return True
 
 

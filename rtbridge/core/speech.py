@@ -72,7 +72,7 @@ class Speech:
         item = self._items.get(item_id)
         if item is None or item.over:
             return 0
-        self.ledger.add_audio(item_id, pcm.samples_of(chunk))
+        self.ledger.add_audio(item_id, chunk)
         return self.playout.push(item_id, content_index, chunk)
 
     def add_text(self, item_id: str, delta: str) -> None:
@@ -92,6 +92,7 @@ class Speech:
         item = self._items.get(item_id)
         if item is not None:
             item.complete = True
+            self.ledger.end_audio(item_id)
 
     def played(self, progress: Progress) -> ItemHeard:
         """Note that an item was played to its end."""
