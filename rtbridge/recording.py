@@ -289,6 +289,10 @@ class _RecordedLeg:
     def rtt_ms(self) -> float:
         return self._leg.rtt_ms
 
+    @property
+    def wire_ms(self) -> float:
+        return self._leg.wire_ms
+
     def stats(self) -> dict[str, float]:
         return self._leg.stats()
 

@@ -175,7 +175,6 @@ class Session:
     async def _read_leg(self) -> None:
         async for event in self._leg.events():
             now = self._time()
-            self.call.rtt_ms = self._leg.rtt_ms
             match event:
                 case LegUp():
                     self.call.leg_up(now)
@@ -248,12 +247,13 @@ class Session:
 
     # -- the straight road --------------------------------------------------------------------------------
     def _pull(self, samples: int) -> bytes:
+        self.call.rtt_ms, self.call.wire_ms = self._leg.rtt_ms, self._leg.wire_ms
         chunk = self.call.pull(samples, self._time())
         self._act()
         return chunk
 
     def _hear(self, chunk: bytes) -> None:
-        self._append(*self.call.hear(chunk))
+        self._append(*self.call.hear(chunk, self._time()))
         self._act()
 
     def _append(self, *chunks: bytes) -> None:

@@ -18,6 +18,7 @@ from rtbridge.core.requests import merged
 Wire = dict[str, Any]
 CHUNK_MS = 100
 MAX_HEARD_BYTES = pcm.samples_of_ms(60_000) * pcm.SAMPLE_BYTES
+LOUDER = 1_000  # what an item sounds at is its tag and so much more: it can be heard
 
 
 @dataclass(frozen=True)
@@ -344,7 +345,7 @@ class FarUpstream:
             response.said_words += 1
         chunk_ms = min(CHUNK_MS, part.ms - response.sent_ms)
         tag = next(tag for tag, tagged in self.tags.items() if tagged == item_id)
-        samples = tag.to_bytes(2, "little") * pcm.samples_of_ms(chunk_ms)
+        samples = (LOUDER + tag).to_bytes(2, "little") * pcm.samples_of_ms(chunk_ms)
         result.append(
             {"type": "response.output_audio.delta", **ids, "delta": base64.b64encode(samples).decode()}
         )

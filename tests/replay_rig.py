@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rtbridge.core import pcm
+from rtbridge.core.journal import LATENCY_PARTS
 from rtbridge.engine.parts import EngineParts, Say
 from rtbridge.replay import stage
 from rtbridge.replay.checks import judge
@@ -99,7 +100,7 @@ def item_heard(
 
 
 def turn_ended(at_ms: int, *, item: str = "item_1", agent: str = "greeter", respond_ms: int = 600) -> Logged:
-    parts = {"endpoint_ms": respond_ms - 20, "request_ms": 0, "model_ms": 0, "playout_ms": 20, "lead_ms": 0}
+    parts = dict.fromkeys(LATENCY_PARTS, 0) | {"endpoint_ms": respond_ms - 20, "playout_ms": 20}
     return logged(at_ms, "turn.ended", item_id=item, agent=agent, respond_ms=respond_ms, **parts)
 
 

@@ -11,7 +11,7 @@ from collections import deque
 
 import numpy as np
 
-from far_upstream import Fail, FarItem, FarUpstream, Hang, Ignore, Part, Refuse, Say, Use, Wire
+from far_upstream import LOUDER, Fail, FarItem, FarUpstream, Hang, Ignore, Part, Refuse, Say, Use, Wire
 from rtbridge.bench import sounds
 from rtbridge.core import asks, journal, pcm
 from rtbridge.core.agent_asks import handle_ask
@@ -100,7 +100,7 @@ class Rig:
 
     def hear(self, chunk: bytes) -> None:
         """Let the caller's microphone give its next samples."""
-        for part in self.call.hear(chunk):
+        for part in self.call.hear(chunk, self.now):
             self.far.append(part)
         self.act()
 
@@ -123,7 +123,7 @@ class Rig:
             frame = self.call.pull(pcm.FRAME_SAMPLES, self.now)
             assert len(frame) == pcm.FRAME_BYTES
             tag = int.from_bytes(frame[:2], "little")
-            self.heard.append(self.far.tags.get(tag))
+            self.heard.append(self.far.tags.get(tag - LOUDER))
             deadline = self.call.deadline()
             if deadline is not None and deadline <= self.now:
                 self.call.handle_timer(self.now)
@@ -140,7 +140,7 @@ class Rig:
     def start_speaking(self, item_id: str = "u") -> None:
         """The upstream's turn detection hears the caller begin: so late that nobody can doubt that they speak."""
         for _ in range(SURE_MS // pcm.FRAME_MS):
-            self.call.hear(self.voice.frame())
+            self.call.hear(self.voice.frame(), self.now)
         self.begin_sound(item_id)
 
     def begin_sound(self, item_id: str = "u") -> None:

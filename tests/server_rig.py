@@ -63,6 +63,10 @@ class FakeLeg:
     def rtt_ms(self) -> float:
         return 0.0
 
+    @property
+    def wire_ms(self) -> float:
+        return 0.0
+
     def stats(self) -> dict[str, float]:
         return {}
 

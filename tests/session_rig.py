@@ -64,6 +64,7 @@ class TestLeg:
 
     __test__ = False
     rtt_ms: float = 0.0
+    wire_ms: float = 0.0
     closed: bool = False
     told: list[dict[str, Any]] = field(default_factory=list)
     heard: bytearray = field(default_factory=bytearray)

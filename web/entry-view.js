@@ -7,9 +7,15 @@ import { prettyJson } from "./words.js";
 
 const PART_WORDS = {
   endpoint: "noticing that you finished",
+  commit: "taking what you said",
   request: "asking the model",
-  model: "model's first sound",
+  tools: "tools and handoffs before it",
+  created: "the model's beginning",
+  model: "the model's first sound",
+  gate: "checking the first sentence",
   playout: "starting to play",
+  lead: "silence it begins with",
+  wire: "leaving the bridge",
 };
 
 /** The view of an entry: `{entry, node, update(entry)}`; `node` is an <li>. */
@@ -138,8 +144,8 @@ const KINDS = {
   },
 };
 
-function latency(make, { total, ...parts }, open) {
-  const told = LATENCY_PARTS.filter((name) => parts[name] !== null);
+function latency(make, { total, ear, ...parts }, open) {
+  const told = LATENCY_PARTS.filter((name) => parts[name] > 0);
   const bar = make("i", { className: "bar", ariaHidden: "true" });
   const list = make("dl");
   for (const name of told) {
@@ -149,6 +155,12 @@ function latency(make, { total, ...parts }, open) {
     list.append(
       make("dt", { textContent: PART_WORDS[name] }),
       make("dd", { textContent: duration(parts[name]) }),
+    );
+  }
+  if (ear !== null) {
+    list.append(
+      make("dt", { textContent: "on its way to you (estimated, not counted)" }),
+      make("dd", { textContent: duration(ear) }),
     );
   }
   const summary = make("summary", {}, make("span", { textContent: `answered in ${duration(total)}` }), bar);

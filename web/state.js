@@ -6,7 +6,10 @@ import { APPROVAL_RULES, dropped, unanswered } from "./approvals.js";
 import { amend, append, appendBefore, clip, find, isId, MAX_PARTS, ms, place, replace, said, touch, withPart } from "./entries.js";
 import { tellEnding, tellProblem } from "./words.js";
 
-export const LATENCY_PARTS = ["endpoint", "request", "model", "playout"]; // of rtbridge.turn.ended, in order
+// Of rtbridge.turn.ended, in order: their sum is what the caller waited.
+export const LATENCY_PARTS = [
+  "endpoint", "commit", "request", "tools", "created", "model", "gate", "playout", "lead", "wire",
+];
 const JUDGED = new Set(["pending", "pass", "fail", "unchecked"]); // states of rtbridge.guardrail.judged
 const TURNS = new Set(["listening", "caller_speaking", "thinking", "agent_speaking", "deciding"]);
 
@@ -242,7 +245,7 @@ const RULES = {
     const parts = Object.fromEntries(LATENCY_PARTS.map((name) => [name, part(name)]));
     const total = part("respond") ?? Object.values(parts).reduce((sum, one) => sum + (one ?? 0), 0);
     return amend(state, event.item_id, "assistant", (entry) => ({
-      latency: { total, ...parts },
+      latency: { total, ...parts, ear: part("ear_estimate") },
       agent: isId(event.agent) ? event.agent : entry.agent,
     }));
   },

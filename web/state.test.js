@@ -93,9 +93,10 @@ test("an answer deleted before it was heard stays in sight as unheard", () => {
 test("the latency of an answer is told whole and in parts, also where speech has no end", () => {
   const turn = { type: "rtbridge.turn.ended", item_id: "a1", agent: "greeter", request_ms: 4, model_ms: 250, playout_ms: 40 };
   const typed = run([added("a1", "assistant", null), turn], live());
-  assert.deepEqual(entry(typed, "a1").latency, { total: 294, endpoint: null, request: 4, model: 250, playout: 40 });
-  const spoken = run([{ ...turn, respond_ms: 614, endpoint_ms: 320 }], typed);
-  assert.equal(entry(spoken, "a1").latency.total, 614);
+  const { total, endpoint, request, model, playout, gate, ear } = entry(typed, "a1").latency;
+  assert.deepEqual({ total, endpoint, request, model, playout, gate, ear }, { total: 294, endpoint: null, request: 4, model: 250, playout: 40, gate: null, ear: null });
+  const spoken = run([{ ...turn, respond_ms: 614, endpoint_ms: 320, ear_estimate_ms: 35 }], typed);
+  assert.deepEqual([entry(spoken, "a1").latency.total, entry(spoken, "a1").latency.ear], [614, 35]);
 });
 
 test("a tool call is one entry from its start to its result", () => {

@@ -227,7 +227,8 @@ class Arbiter:
     def response_created(self, response_id: str, now: float) -> Response:
         """Note the birth of a response (event response.created), ours or not."""
         ours = not self._born
-        response = Response(response_id, self._asked if ours else Want("upstream"), last_event_s=now)
+        want, asked_s = (self._asked, self._asked_s) if ours else (Want("upstream"), now)
+        response = Response(response_id, want, asked_s=asked_s, created_s=now, last_event_s=now)
         self.active = response
         self.responses.add(response)
         # A response that nobody asked for and that comes while the caller speaks would talk over them.

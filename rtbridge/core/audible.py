@@ -9,7 +9,6 @@ somebody makes a sound over the agent.
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -23,6 +22,8 @@ _WINDOW: Final = pcm.samples_of_ms(10)
 _NEAR: Final = 20  # windows before a loud one in which it finds its like
 _LEAST: Final = 3
 _OVER_FLOOR: Final = 3.0
+_LOUDEST_FLOOR: Final = 330.0  # who speaks without a pause has no room to be heard in
+NEAR_SAMPLES: Final = _NEAR * _WINDOW
 
 
 class Ear:
@@ -51,13 +52,13 @@ class Ear:
         levels = self._levels()
         return float(np.percentile(levels, 10)) if len(levels) else 0.0
 
-    def silent_for_ms(self) -> int | None:
-        """Return how long ago the last voice was; None where none was heard in the time that is kept."""
+    def voice_end(self) -> int | None:
+        """Return how many samples had come when the last voice ended; None where none is in what is kept."""
         windows, levels = self._windows(), self._levels()
         whole = windows.size
         if not whole:
             return None
-        level = max(float(AUDIBLE), _OVER_FLOOR * self.floor())
+        level = max(float(AUDIBLE), _OVER_FLOOR * min(self.floor(), _LOUDEST_FLOOR))
         loud = levels > level
         near = np.convolve(loud, np.ones(_NEAR), mode="full")[: len(loud)]
         (voiced,) = np.nonzero(loud & (near >= _LEAST))
@@ -66,7 +67,7 @@ class Ear:
         last = int(voiced[-1])
         (audible,) = np.nonzero(np.abs(windows[last]) > level)
         end = last * _WINDOW + int(audible[-1]) + 1
-        return pcm.ms_of_samples(whole - end)
+        return self.heard - (whole - end)
 
     def _windows(self) -> npt.NDArray[np.float64]:
         heard = np.frombuffer(b"".join(self._chunks), "<i2")
@@ -88,12 +89,17 @@ def quietest_end(sound: bytes) -> int:
     return (whole - int(np.argmin(levels[::-1]))) * _WINDOW
 
 
-def samples_before_sound(chunks: deque[memoryview]) -> int:
-    """Return how many samples of queued audio come before the first that can be heard; all where none can."""
-    before = 0
-    for chunk in islice(chunks, _NEAR):
-        (audible,) = np.nonzero(np.abs(np.frombuffer(chunk, "<i2").astype(np.int32)) > AUDIBLE)
-        if len(audible):
-            return before + int(audible[0])
-        before += pcm.samples_of(chunk)
-    return before
+def sound_within(sound: bytes, samples: int) -> int | None:
+    """Return the first sample of a voice that begins in the first `samples` of some audio; None where none does.
+
+    What comes after them tells a voice from a click: as much of the next 200 ms as there is.
+    """
+    heard = np.frombuffer(sound, "<i2").astype(np.float64)
+    windows = heard[: len(heard) // _WINDOW * _WINDOW].reshape(-1, _WINDOW)
+    loud = np.mean(windows * windows, axis=1) > AUDIBLE * AUDIBLE
+    for first in np.nonzero(loud[: -(-samples // _WINDOW)])[0].tolist():
+        near = loud[first : first + _NEAR]
+        if np.count_nonzero(near) >= min(_LEAST, len(near)):
+            at = first * _WINDOW + int(np.argmax(np.abs(windows[first]) > AUDIBLE))
+            return at if at < samples else None
+    return None

@@ -38,12 +38,13 @@ from rtbridge.core.gate import Gate
 from rtbridge.core.handover import Handover
 from rtbridge.core.latency import Stopwatch
 from rtbridge.core.plan import Action, Hangup, Note, Plan, SwitchAgent, ToCaller, ToUpstream
-from rtbridge.core.playout import Began, Played
+from rtbridge.core.playout import Began, Played, Sounded
 from rtbridge.core.push_to_talk import PushToTalk
 from rtbridge.core.requests import Response
 from rtbridge.core.speech import Speech
 from rtbridge.core.turns import Cause, Effect, State, Turns
 from rtbridge.core.uplink import Uplink
+from rtbridge.core.voice_end import VoiceEnd
 from rtbridge.core.withheld import Withheld
 
 __all__ = ["Call", "Hangup", "Note", "Plan", "SwitchAgent", "ToCaller", "ToUpstream"]
@@ -63,13 +64,15 @@ class Call:
         self.new_id = new_id
         self.uplink = Uplink()
         self.ear, self.mouth = Ear(), Ear()  # what came from the caller, and what they were given
+        self.voice_end = VoiceEnd(self.ear)
         self.deciding = Deciding()
         self.talk = PushToTalk()
         self.controls = Controls()
         self.stopwatch = Stopwatch()
         self.live = False
         self.upstream_up = False
-        self.rtt_ms = 0.0  # to the caller, kept fresh by the session
+        self.rtt_ms = 0.0  # to the caller, kept fresh by the session, as is:
+        self.wire_ms = 0.0  # how long the frame that was pulled last was on its way out
         self.detection = TurnDetection()
         self.session: Wire = {}  # the agent's session as the agents configured it
         self.opened_s = now
@@ -147,7 +150,7 @@ class Call:
         self._hold_until = None
         self.note(journal.MediaResumed(gap_ms))
 
-    def hear(self, chunk: bytes) -> list[bytes]:
+    def hear(self, chunk: bytes, now: float) -> list[bytes]:
         """Take the caller's next audio; return what to append upstream now, in order.
 
         Until the session is in force audio is kept, up to 10 s; then the oldest goes, and the journal says so.
@@ -156,10 +159,13 @@ class Call:
             return []
         chunk = self.controls.said(chunk)
         self.ear.hear(chunk)
+        self.voice_end.came(now, speaking=self.turns.state is State.CALLER_SPEAKING)
         return push_to_talk.hear(self, chunk)
 
     def pull(self, samples: int, now: float) -> bytes:
         """Return exactly `samples` samples for the caller's ear; this pull is the playback clock."""
+        if (turn := self.stopwatch.sent(self.wire_ms, rtt_ms=self.rtt_ms)) is not None:
+            self.note(turn)
         chunk = self.speech.playout.pull(samples)
         self.mouth.hear(chunk)
         self.follow_playout(now)
@@ -218,7 +224,7 @@ class Call:
     def request(self, cause: str, now: float, *, event_id: str | None = None) -> None:
         """Want an answer from the agent; `event_id` is what the response.create shall be called."""
         if cause == "text" or not self.stopwatch.waiting:
-            self.stopwatch.turn_over(now, endpoint_ms=None)
+            self.stopwatch.turn_over(now, voice_end_s=None)
         self.arbiter.want(cause, now, event_id=event_id)
         self.settle(now)
 
@@ -249,8 +255,11 @@ class Call:
         marks = self.speech.marks()
         for mark in marks:
             match mark:
-                case Began(item_id, lead):
-                    self._began(item_id, lead, now)
+                case Began(item_id):
+                    self._began(item_id, now)
+                case Sounded(item_id, at, lead):
+                    agent, sound_s = self.speech.queued(item_id).agent, now + at / pcm.RATE
+                    self.stopwatch.sounded(item_id, agent=agent, sound_s=sound_s, lead_s=lead / pcm.RATE)
                 case Played(progress):
                     self.note(self.speech.played(progress))
                     interruption.cut_if_cancelled(self, progress)
@@ -270,11 +279,8 @@ class Call:
         if self.arbiter.busy:
             self.move(Cause.REQUESTED, now)
 
-    def _began(self, item_id: str, lead: int, now: float) -> None:
+    def _began(self, item_id: str, now: float) -> None:
         spoken = self.speech.queued(item_id)
-        turn = self.stopwatch.heard(now, item_id=item_id, agent=spoken.agent, lead_ms=pcm.ms_of_samples(lead))
-        if turn is not None:
-            self.note(turn)
         if self.sounding != spoken.response_id:
             self.silence_after(self.sounding)
             self.sounding = spoken.response_id
@@ -326,8 +332,8 @@ class Call:
             last = self.speech.playout.last_item_id
             self.agent = self.handover.switch(self.agent, now, last_item_id=last)
             self.note(journal.ResponseRequested(cause))
+            self.stopwatch.requested(now)
             if cause != CAUSE:
-                self.stopwatch.requested(now)
                 self.move(Cause.REQUESTED, now)
         for entry in self.handover.announce(self.speech.playout.holds):
             self.note(entry)

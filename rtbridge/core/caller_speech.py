@@ -14,7 +14,7 @@ from rtbridge.core.call import Call
 from rtbridge.core.turns import Cause, State
 
 Wire = dict[str, Any]
-EARS_DIFFER_MS: Final = 300  # more than that, and what we heard last was no voice
+NOISE_S: Final = 0.3  # so much after what the upstream takes for the end, and what we heard was no voice
 
 
 def _speech_started(call: Call, event: Wire, now: float) -> bool:
@@ -29,7 +29,8 @@ def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
     if deciding.stopped(call, now):
         return True
     call.arbiter.turn_over()
-    call.stopwatch.turn_over(now, endpoint_ms=_endpoint_ms(call, event))
+    call.stopwatch.turn_over(now, voice_end_s=_voice_end_s(call, event, now))
+    call.voice_end.forget()
     call.move(Cause.SPEECH_STOPPED, now)
     if (
         call.detection.value is None
@@ -39,17 +40,21 @@ def _speech_stopped(call: Call, event: Wire, now: float) -> bool:
     return True
 
 
-def _endpoint_ms(call: Call, event: Wire) -> int | None:
-    """Return how long ago speech ended, by our own ear, or by what the upstream says if the two are far apart.
+def _voice_end_s(call: Call, event: Wire, now: float) -> float | None:
+    """Return when speech ended: by our own ear, or by what the upstream says where that heard none, or a noise since.
 
-    The upstream counts in audio: what was sent since `audio_end_ms`, plus the silence that it waited for.
+    The upstream counts in audio: what was sent since `audio_end_ms`, plus the silence that it waited for, where that
+    is fixed. An ear that heard speech end sooner than that is right: the upstream needs a while to be sure.
     """
+    own = call.voice_end.ended_s()
     end_ms = event.get("audio_end_ms")
-    if not isinstance(end_ms, int | float) or not math.isfinite(end_ms):
-        return None
-    told = max(0, round(pcm.ms_of_samples(call.uplink.sent_samples) - end_ms + call.detection.silence_ms))
-    own = call.ear.silent_for_ms()
-    return told if own is None or abs(own - told) > EARS_DIFFER_MS else own
+    if not isinstance(end_ms, int | float) or not math.isfinite(end_ms) or not call.detection.silence_ms:
+        return own
+    told_ms = pcm.ms_of_samples(call.uplink.sent_samples) - end_ms + call.detection.silence_ms
+    if told_ms < 0:  # it counts other audio than ours
+        return own
+    told = now - told_ms / 1000
+    return told if own is None or own > told + NOISE_S else own
 
 
 def _committed(call: Call, event: Wire, now: float) -> bool:
@@ -59,6 +64,8 @@ def _committed(call: Call, event: Wire, now: float) -> bool:
     guarding.hear_first(call, event.get("item_id"), now)
     if push_to_talk.committed(call):
         return True
+    call.stopwatch.committed(now, voice_end_s=call.voice_end.ended_s())
+    call.voice_end.forget()
     call.arbiter.committed(now)
     if (
         call.turns.state is State.CALLER_SPEAKING

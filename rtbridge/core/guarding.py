@@ -36,17 +36,17 @@ def begin(call: Call, spoken: Spoken) -> None:
     call.gate.begin(spoken.item_id, spoken.agent, phrase=phrase)
 
 
-def said(call: Call, item_id: str, delta: str) -> None:
+def said(call: Call, item_id: str, delta: str, now: float) -> None:
     """Have the next piece of an agent's text checked."""
     guarded = call.gate.get(item_id)
     if guarded is None:
         return
     call.act(ToGuardrails(item_id, delta))
     if guarded.said(call.speech.ledger.text(item_id)):
-        extend(call, item_id)
+        extend(call, item_id, now)
 
 
-def extend(call: Call, item_id: str) -> None:
+def extend(call: Call, item_id: str, now: float) -> None:
     """Let an item play as far as it is cleared, and a filler make way for it once it is to be heard."""
     guarded = call.gate.get(item_id)
     if guarded is None or guarded.policy == "observe":
@@ -55,6 +55,7 @@ def extend(call: Call, item_id: str) -> None:
         reach = call.speech.ledger.reach(item_id, guarded.cleared)
         call.speech.playout.limit(item_id, reach)
         if reach:
+            call.stopwatch.cleared(now, item_id)
             waits.make_way(call, item_id)
 
 
@@ -97,7 +98,7 @@ def judged(call: Call, verdict: Judged, now: float) -> None:
         return
     if open_:
         if guarded.passed(verdict.start, verdict.end):
-            extend(call, verdict.item_id)
+            extend(call, verdict.item_id, now)
     elif verdict.state == "fail" or guarded.policy == "gate":
         _trip(call, guarded, spoken, verdict, now)
 
@@ -157,7 +158,6 @@ def _drop(call: Call, item_id: str) -> None:
     """Let nothing at all be heard of an item."""
     call.speech.playout.end_at(0, item_id)
     call.speech.unheard([item_id])
-    call.stopwatch.unsaid(item_id)
     interruption.forget_unheard(call, item_id)
 
 
@@ -187,9 +187,8 @@ def _caller_refused(call: Call, verdict: Judged, now: float) -> None:
         return
     if verdict.state == "fail":
         _tell_model(call, CALLER_CORRECTION.format(why=verdict.why or "not allowed"), now)
-    else:
+    else:  # what answers the caller then is the phrase
         call.arbiter.forget_wants()
-        call.stopwatch.dropped()
         call.gate.owe(UNCHECKED_PHRASE, now)
     caller_cleared(call, verdict.item_id, now)
     call.rest(now)
@@ -198,7 +197,10 @@ def _caller_refused(call: Call, verdict: Judged, now: float) -> None:
 # -- what waits ---------------------------------------------------------------------------------------------
 def expire(call: Call, now: float) -> None:
     """Act on what was waited for in vain: what a caller said and nobody checked is not answered."""
-    for item_id in call.gate.overdue(now):
+    owed, overdue = call.gate.owed, call.gate.overdue(now)
+    if owed and not call.gate.owed:
+        call.stopwatch.dropped()
+    for item_id in overdue:
         call.note(
             journal.GuardrailJudged(
                 item_id, "unchecked", who="caller", rationale="there was no verdict in time"

@@ -2,8 +2,8 @@
 
 An entry's `event` is a `noun.past_tense`. `to_caller` entries also go over the data channel as `rtbridge.<event>`.
 No entry holds audio or a key. Times are not in here: whoever writes an entry down adds the time it was told.
-Those of tools are written in journal_tools.py, those of sounds over the agent in journal_barge_in.py, those of what
-callers switch in journal_controls.py, and all are found here.
+Those of tools are written in journal_tools.py, those of sounds over the agent in journal_barge_in.py, those of turns
+in journal_turns.py, those of what callers switch in journal_controls.py, and all are found here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ from rtbridge.core.journal_tools import ToolApproved as ToolApproved
 from rtbridge.core.journal_tools import ToolEnded as ToolEnded
 from rtbridge.core.journal_tools import ToolRejected as ToolRejected
 from rtbridge.core.journal_tools import ToolStarted as ToolStarted
+from rtbridge.core.journal_turns import LATENCY_PARTS as LATENCY_PARTS
+from rtbridge.core.journal_turns import TurnChanged as TurnChanged
+from rtbridge.core.journal_turns import TurnEnded as TurnEnded
+from rtbridge.core.journal_turns import TurnIgnored as TurnIgnored
 
 
 # -- the call ---------------------------------------------------------------------------------------------
@@ -114,47 +118,7 @@ class Notice(Entry):
     ignored: tuple[str, ...] = ()
 
 
-# -- turns ------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class TurnChanged(Entry):
-    """Whose turn it is moved by one row of the table in core/turns.py."""
-
-    event = "turn.changed"
-    to_caller = True
-    from_: str
-    to: str
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class TurnIgnored(Entry):
-    """An event for which the table has no row in this state."""
-
-    event = "turn.ignored"
-    state: str
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class TurnEnded(Entry):
-    """The agent has begun to answer: where the time between the two went, in ms.
-
-    respond_ms = endpoint_ms + request_ms + model_ms + playout_ms + lead_ms, from the caller's last audible sample to
-    the first audible one of the answer. None where the upstream did not say when speech ended (typed text).
-    """
-
-    event = "turn.ended"
-    to_caller = True
-    item_id: str
-    agent: str
-    respond_ms: int | None
-    endpoint_ms: int | None  # end of speech -> the upstream said that the turn is over
-    request_ms: int  # turn over (or typed) -> response.create sent
-    model_ms: int  # response.create -> first audio delta
-    playout_ms: int  # first audio delta -> first sample pulled
-    lead_ms: int = 0  # first sample pulled -> first that can be heard: the silence a voice begins with
-
-
+# -- keys -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class DtmfReceived(Entry):
     """The caller pressed a key."""

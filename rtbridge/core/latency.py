@@ -1,87 +1,155 @@
 """Where the time between the caller's last word and the agent's first went, turn by turn.
 
-Five moments in order: the turn was over, an answer was asked for, its first audio came, its first sample was pulled,
-it could be heard. When speech really ended is what our own ear says, or the upstream's count of audio
-(`audio_end_ms`): so the silence the upstream waits for is part of what the caller is shown to have waited.
+A turn is a row of moments: the caller's last voiced sample, the turn was over, it was committed, an answer was asked
+for, the response that is heard was asked for and created, the first audio of the item that is heard came, the gate let
+it pass, it was pulled, it could be heard, its packet had left. Each part is the time from one to the next, so that
+they add up; each is rounded at its ends, so that the sum is not off by ten roundings.
+
+What counts is what is heard. An item that is not (withheld, taken back, nothing but silence) is no answer, and the
+time it took is `tools_ms` of the one that is. What was asked for before the turn was over answers an earlier one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
+from typing import Final
 
 from rtbridge.core.journal import TurnEnded
+from rtbridge.core.requests import Response
+
+MAX_ITEMS: Final = 64  # of one turn that are not heard
+
+
+@dataclass(slots=True)
+class _Item:
+    """One item that may be what is heard first."""
+
+    asked_s: float
+    created_s: float
+    first_audio_s: float
+    cleared_s: float | None = None
 
 
 @dataclass(slots=True)
 class _Turn:
     over_s: float
-    endpoint_ms: int | None
+    voice_end_s: float | None
+    committed_s: float | None = None
     requested_s: float | None = None
-    first_audio_s: float | None = None
-    item_id: str = ""  # whose audio that was
+    items: dict[str, _Item] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sounded:
+    """A turn whose answer is in a frame that was pulled."""
+
+    turn: _Turn
+    item: _Item
+    item_id: str
+    agent: str
+    sound_s: float
+    lead_s: float
 
 
 class Stopwatch:
-    """One turn at a time; a new turn forgets an unanswered one."""
+    """One turn at a time; a new turn forgets an unanswered one. All times are loop time in seconds."""
 
     def __init__(self) -> None:
         self._turn: _Turn | None = None
+        self._sounded: _Sounded | None = None
 
-    def turn_over(self, now: float, *, endpoint_ms: int | None) -> None:
-        """The caller's turn is over; `endpoint_ms` ago speech itself ended, None when it was typed."""
-        self._turn = _Turn(now, endpoint_ms)
+    def turn_over(self, now: float, *, voice_end_s: float | None) -> None:
+        """The caller's turn is over; their last voiced sample came at `voice_end_s`, None when it was typed."""
+        self._turn = _Turn(now, voice_end_s)
 
     @property
     def waiting(self) -> bool:
         """Whether a turn is over and nothing was asked for yet."""
         return self._turn is not None and self._turn.requested_s is None
 
+    def committed(self, now: float, *, voice_end_s: float | None) -> None:
+        """Note a commit of the caller's audio: of the turn that is over, or, by a client's hand, the end of one."""
+        turn = self._turn
+        if turn is None or turn.committed_s is not None:
+            turn = self._turn = _Turn(now, voice_end_s)
+        turn.committed_s = now
+        turn.voice_end_s = voice_end_s if turn.voice_end_s is None else turn.voice_end_s
+
     def requested(self, now: float) -> None:
         """Note the first response.create that answers the turn."""
         if self._turn is not None and self._turn.requested_s is None:
             self._turn.requested_s = now
 
-    def first_audio(self, now: float, item_id: str) -> None:
-        """Note audio that came for an item; only the first after the request counts."""
+    def first_audio(self, now: float, item_id: str, response: Response) -> None:
+        """Note audio that came for an item of a response; only the first of each item counts."""
         turn = self._turn
-        if turn is not None and turn.requested_s is not None and turn.first_audio_s is None:
-            turn.first_audio_s, turn.item_id = now, item_id
+        if turn is None or response.asked_s < turn.over_s or item_id in turn.items:
+            return
+        if turn.requested_s is None:  # the upstream answers by itself
+            turn.requested_s = response.asked_s
+        if len(turn.items) < MAX_ITEMS:
+            turn.items[item_id] = _Item(response.asked_s, response.created_s, now)
 
-    def heard(self, now: float, *, item_id: str, agent: str, lead_ms: int = 0) -> TurnEnded | None:
-        """Note an item's first sample pulled; return the turn's latencies if it is the one that was timed.
+    def cleared(self, now: float, item_id: str) -> None:
+        """Note that the gate lets the beginning of an item pass; only the first time counts."""
+        item = self._turn.items.get(item_id) if self._turn is not None else None
+        if item is not None and item.cleared_s is None:
+            item.cleared_s = now
 
-        `lead_ms` is the silence with which the item begins.
+    def sounded(self, item_id: str, *, agent: str, sound_s: float, lead_s: float) -> None:
+        """Note an item's first sound, in the frame that was just pulled: at `sound_s`, after `lead_s` of silence."""
+        turn = self._turn
+        item = turn.items.get(item_id) if turn is not None else None
+        if turn is not None and item is not None:  # or the rest of an earlier answer is still playing
+            self._turn = None
+            self._sounded = _Sounded(turn, item, item_id, agent, sound_s, lead_s)
+
+    def sent(self, wire_ms: float, *, rtt_ms: float = 0.0) -> TurnEnded | None:
+        """Note how long the frame that was pulled last was on its way out; return the latencies of a turn it answers.
+
+        `rtt_ms` is the round trip to the caller, 0 where it is not known.
         """
-        turn = self._turn
-        if turn is None or turn.requested_s is None or turn.first_audio_s is None or turn.item_id != item_id:
-            return None  # the rest of an earlier answer may still be playing
-        self._turn = None
-        endpoint_ms = turn.endpoint_ms
-        request_ms, model_ms, playout_ms = (
-            round((end - start) * 1000)
-            for start, end in (
-                (turn.over_s, turn.requested_s),
-                (turn.requested_s, turn.first_audio_s),
-                (turn.first_audio_s, now),
-            )
+        sounded, self._sounded = self._sounded, None
+        if sounded is None:
+            return None
+        turn, item = sounded.turn, sounded.item
+        requested_s = turn.over_s if turn.requested_s is None else turn.requested_s
+        committed_s = turn.over_s if turn.committed_s is None else min(turn.committed_s, requested_s)
+        moments = [
+            turn.over_s if turn.voice_end_s is None else turn.voice_end_s,
+            turn.over_s,
+            committed_s,
+            requested_s,
+            item.asked_s,
+            item.created_s,
+            item.first_audio_s,
+            item.first_audio_s if item.cleared_s is None else item.cleared_s,
+            sounded.sound_s - sounded.lead_s,
+            sounded.sound_s,
+            sounded.sound_s + wire_ms / 1000,
+        ]
+        # Each is at its moment or later, for none comes before what it waits for.
+        since_ms = [round((moment - moments[0]) * 1000) for moment in itertools.accumulate(moments, max)]
+        endpoint, commit, request, tools, created, model, gate, playout, lead, wire = (
+            after - before for before, after in itertools.pairwise(since_ms)
         )
         return TurnEnded(
-            item_id=item_id,
-            agent=agent,
-            respond_ms=None
-            if endpoint_ms is None
-            else endpoint_ms + request_ms + model_ms + playout_ms + lead_ms,
-            endpoint_ms=endpoint_ms,
-            request_ms=request_ms,
-            model_ms=model_ms,
-            playout_ms=playout_ms,
-            lead_ms=lead_ms,
+            item_id=sounded.item_id,
+            agent=sounded.agent,
+            respond_ms=None if turn.voice_end_s is None else since_ms[-1],
+            endpoint_ms=None if turn.voice_end_s is None else endpoint,
+            commit_ms=None if turn.committed_s is None else commit,
+            request_ms=request,
+            tools_ms=tools,
+            created_ms=created,
+            model_ms=model,
+            gate_ms=gate,
+            playout_ms=playout,
+            lead_ms=lead,
+            wire_ms=wire,
+            ear_estimate_ms=round(rtt_ms / 2) if rtt_ms else None,
         )
-
-    def unsaid(self, item_id: str) -> None:
-        """Note that nothing of an item will be heard: another's first audio is the one that answers the turn."""
-        if self._turn is not None and self._turn.item_id == item_id:
-            self._turn.first_audio_s, self._turn.item_id = None, ""
 
     def dropped(self) -> None:
         """The turn will not be answered."""

@@ -80,6 +80,11 @@ class CallerLeg(Protocol):
         """The round trip to the caller as last measured; 0 where it is unknown or on the virtual road."""
         ...
 
+    @property
+    def wire_ms(self) -> float:
+        """How long the frame that was pulled last took to leave, with what its encoder holds back; 0 without a wire."""
+        ...
+
     def stats(self) -> dict[str, float]:
         """Return counters of the leg by name: frames, gaps, late frames, drops."""
         ...

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from rtbridge.core import pcm
-from rtbridge.core.audible import quietest_end, samples_before_sound
+from rtbridge.core.audible import NEAR_SAMPLES, quietest_end, sound_within
 
 QUIET_WITHIN_SAMPLES = pcm.samples_of_ms(400)  # two short words
 MAX_QUEUED_SAMPLES = pcm.samples_of_ms(600_000)  # ten minutes: more than any response may hold
@@ -30,10 +30,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """The first sample of an item was pulled; its first sound comes `lead` samples after the beginning of the pull."""
+    """The first sample of an item was pulled."""
 
     item_id: str
-    lead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sounded:
+    """The first sound of an item was pulled, `at` samples after the beginning of the pull; `lead` of it were silent."""
+
+    item_id: str
+    at: int
+    lead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ class Drained:
     """Nothing is queued and nothing more is to come."""
 
 
-Mark = Began | Played | Drained
+Mark = Began | Sounded | Played | Drained
 
 
 @dataclass(slots=True)
@@ -60,6 +68,7 @@ class _Item:
     pulled: int = 0
     finished: bool = False
     limit: int | None = None  # samples that may be pulled so far; None for all
+    sounded: bool = False  # its first sound was pulled
 
     def progress(self) -> Progress:
         return Progress(self.item_id, self.content_index, self.pulled, self.pushed)
@@ -160,8 +169,9 @@ class Playout:
             if item.limit is not None and (take := min(take, item.limit - item.pulled)) <= 0:
                 break
             if item.pulled == 0:
-                lead = samples - wanted + samples_before_sound(item.chunks)
-                self._marks.append(Began(item.item_id, lead))
+                self._marks.append(Began(item.item_id))
+            if not item.sounded:
+                self._listen(item, take, samples - wanted)
             parts.append(chunk[: take * pcm.SAMPLE_BYTES])
             if take * pcm.SAMPLE_BYTES == len(chunk):
                 item.chunks.popleft()
@@ -211,6 +221,19 @@ class Playout:
         """Return what happened since the last call, in order."""
         marks, self._marks = self._marks, []
         return marks
+
+    def _listen(self, item: _Item, take: int, before: int) -> None:
+        """Note an item's first sound if it begins in the next `take` samples, which are heard after `before` others."""
+        ahead, length = [], 0
+        for chunk in item.chunks:
+            ahead.append(chunk[: (take + NEAR_SAMPLES - length) * pcm.SAMPLE_BYTES])
+            length += len(ahead[-1]) // pcm.SAMPLE_BYTES
+            if length >= take + NEAR_SAMPLES:
+                break
+        at = sound_within(b"".join(ahead), take)
+        if at is not None:
+            item.sounded = True
+            self._marks.append(Sounded(item.item_id, before + at, item.pulled + at))
 
     def _find(self, item_id: str) -> _Item | None:
         return next((item for item in self._items if item.item_id == item_id), None)

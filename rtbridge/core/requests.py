@@ -34,6 +34,8 @@ class Response:
 
     response_id: str
     want: Want
+    asked_s: float  # when response.create was sent; of one that nobody asked for, when it was created
+    created_s: float
     items: list[str] = field(default_factory=list)  # message items with audio, in order
     calls: set[str] = field(default_factory=set)  # tool calls whose results are missing
     barred: set[str] = field(default_factory=set)  # items that may not be heard

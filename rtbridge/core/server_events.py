@@ -170,10 +170,12 @@ def _audio_delta(call: Call, event: Wire, now: float) -> bool:
     _begin(call, item_id, response_id)
     index = event.get("content_index")
     lost = call.speech.add_audio(item_id, index if isinstance(index, int) else 0, chunk)
-    guarding.extend(call, item_id)
+    response = call.arbiter.response(response_id)
+    assert response is not None  # or it were stale
+    call.stopwatch.first_audio(now, item_id, response)
+    guarding.extend(call, item_id, now)
     if lost:
         call.note(journal.AudioDropped("playout", pcm.ms_of_samples(lost)))
-    call.stopwatch.first_audio(now, item_id)
     return False
 
 
@@ -182,7 +184,7 @@ def _text_delta(call: Call, event: Wire, now: float) -> bool:
     if not call.is_stale(response_id, item_id):
         _begin(call, item_id, response_id)
         call.speech.add_text(item_id, str(event.get("delta") or ""))
-        guarding.said(call, item_id, str(event.get("delta") or ""))
+        guarding.said(call, item_id, str(event.get("delta") or ""), now)
     return True
 
 
@@ -192,7 +194,7 @@ def _text_done(call: Call, event: Wire, now: float) -> bool:
     if not call.is_stale(response_id, item_id):
         spoken = _begin(call, item_id, response_id)
         call.speech.set_text(item_id, text)
-        guarding.extend(call, item_id)
+        guarding.extend(call, item_id, now)
         call.note(journal.AgentSaid(item_id, spoken.agent, text))
     return True
 

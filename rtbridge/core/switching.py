@@ -48,7 +48,7 @@ def switch(call: Call, event: dict[str, Any], now: float) -> None:
     call.arbiter.bar(now)
     call.move(Cause.CANCELLED, now)
     call.arbiter.responses.disown_calls()
-    call.stopwatch.turn_over(now, endpoint_ms=None)
+    call.stopwatch.turn_over(now, voice_end_s=None)
     call.switch_agent(agent)
 
 

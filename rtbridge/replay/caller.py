@@ -77,6 +77,11 @@ class ReplayCaller:
         """Return 0: nothing lies between."""
         return 0.0
 
+    @property
+    def wire_ms(self) -> float:
+        """Return 0: what is pulled sounds at once."""
+        return 0.0
+
     def stats(self) -> dict[str, float]:
         """Return how many frames went each way."""
         return {"frames": float(self._frames)}

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rtbridge.core.journal import LATENCY_PARTS
 from rtbridge.replay.carried import media_complaints
 from rtbridge.replay.dead_air import dead_air_ms
 from rtbridge.replay.evidence import Heard, Seen, SeenTurn
@@ -270,8 +271,7 @@ def _first_sound(turn: SeenTurn) -> str:
     told = turn.journal
     if told is None:
         return f"{heard}; the journal has no turn.ended for it"
-    parts = ("endpoint_ms", "request_ms", "model_ms", "playout_ms", "lead_ms")
-    spent = ", ".join(f"{key} {told[key]}" for key in parts if told.get(key) is not None)
+    spent = ", ".join(f"{key} {told[key]}" for key in LATENCY_PARTS if told.get(key))
     return f"{heard}; the journal says respond_ms {told.get('respond_ms')} ({spent})"
 
 

@@ -15,6 +15,8 @@ from typing import Any, Final
 from rtbridge.replay.evidence import Seen
 from rtbridge.replay.story import NoiseKind
 
+OURS: Final = ("request_ms", "gate_ms", "playout_ms", "wire_ms")  # parts of turn.ended
+
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """Return the nearest-rank percentile of at least one value."""
@@ -23,9 +25,9 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def bridge_added_ms(seen: Seen) -> list[float]:
-    """Return, a turn, what is neither endpointing nor the model: request_ms + playout_ms of turn.ended."""
+    """Return, a turn, what is neither the upstream's, nor a tool's, nor the voice's own silence (turn.ended)."""
     told = [turn.journal for turn in seen.turns if turn.journal is not None]
-    return [float(fields["request_ms"] + fields["playout_ms"]) for fields in told]
+    return [float(sum(fields.get(part, 0) for part in OURS)) for fields in told]
 
 
 def metrics(seen: Seen) -> dict[str, Any]:

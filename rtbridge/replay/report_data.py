@@ -11,13 +11,13 @@ import re
 from typing import Any, Final
 
 from rtbridge.core import pcm
+from rtbridge.core.journal import LATENCY_PARTS
 from rtbridge.replay import report_lanes as lanes
 from rtbridge.replay.failure import Failure
 from rtbridge.replay.metrics import metrics
 from rtbridge.replay.report import Report
 from rtbridge.replay.report_sound import PEAK_MS, peaks_of
 
-PARTS: Final = ("endpoint_ms", "request_ms", "model_ms", "playout_ms", "lead_ms")
 _AT = re.compile(r"\bat (\d+\.\d\d) s\b")
 # How the sentences of checks.py turn from what was expected to what was found.
 _INSTEAD = re.compile(
@@ -91,7 +91,7 @@ def _row(report: Report, n: int) -> dict[str, Any]:
         "respond_ms": turn.respond_ms,
         "limit_ms": source.expect.respond_within_ms,
         "stop_ms": turn.stop_ms if turn.barged_in else None,
-        "parts": None if told is None else {part: told.get(part) for part in PARTS},
+        "parts": None if told is None else {part: told.get(part) for part in LATENCY_PARTS},
     }
 
 

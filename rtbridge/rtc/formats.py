@@ -48,6 +48,7 @@ class Codec:
     )
     decoder: Callable[[], Decoder]
     encoder: Callable[[], Encoder]
+    held_ms: float  # by how much what an encoder is given comes out of it later: lookahead, and filters
 
     @property
     def frame_ticks(self) -> int:
@@ -55,14 +56,16 @@ class Codec:
         return self.clock_rate // FRAMES_A_SECOND
 
 
-OPUS: Final = Codec("opus", "opus/48000/2", None, 48_000, OpusDecoder, SpeechEncoder)
-PCMU: Final = Codec(
-    "pcmu", "PCMU/8000", 0, 8_000, lambda: telephone.G711Decoder("mu"), lambda: telephone.G711Encoder("mu")
-)
-PCMA: Final = Codec(
-    "pcma", "PCMA/8000", 8, 8_000, lambda: telephone.G711Decoder("a"), lambda: telephone.G711Encoder("a")
-)
-G722: Final = Codec("g722", "G722/8000", 9, 8_000, telephone.G722Decoder, telephone.G722Encoder)
+def _g711(law: telephone.Law) -> tuple[Callable[[], Decoder], Callable[[], Encoder]]:
+    return lambda: telephone.G711Decoder(law), lambda: telephone.G711Encoder(law)
+
+
+OPUS: Final = Codec(
+    "opus", "opus/48000/2", None, 48_000, OpusDecoder, SpeechEncoder, 2.5
+)  # RFC 6716 §2: of CELT
+PCMU: Final = Codec("pcmu", "PCMU/8000", 0, 8_000, *_g711("mu"), 1.5)  # half of the resampler's taps
+PCMA: Final = Codec("pcma", "PCMA/8000", 8, 8_000, *_g711("a"), 1.5)
+G722: Final = Codec("g722", "G722/8000", 9, 8_000, telephone.G722Decoder, telephone.G722Encoder, 1.5)
 
 CODECS: Final = {codec.name: codec for codec in (OPUS, PCMU, PCMA, G722)}
 

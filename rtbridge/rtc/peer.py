@@ -147,7 +147,7 @@ class Peer:
             clock_rate=codec.clock_rate,
             key_type=key_type,
             clock=self._loop.time,
-            transmit=functools.partial(self._transmit, connection),
+            transmit=functools.partial(private.transmit, connection),
             alive=self._alive,
         )
         failed = self._failed
@@ -215,6 +215,11 @@ class Peer:
     def rtt_ms(self) -> float:
         """The round trip by the caller's RTCP reports; 0 until the first one."""
         return 0.0 if self._media is None else self._media.round_trip.ms
+
+    @property
+    def wire_ms(self) -> float:
+        """How long the frame that was pulled last took to leave, with what its encoder holds back."""
+        return 0.0 if self._speaker is None else self._speaker.wire_ms
 
     def stats(self) -> dict[str, float]:
         """Return counters of the leg; names are `part.what`, units in the name where not packets or frames."""
@@ -341,10 +346,3 @@ class Peer:
 
     def _post(self, event: LegEvent) -> None:
         self._inbox.put_nowait(event)
-
-    def _transmit(self, connection: private.Connection, datagram: bytes) -> bool:
-        way = private.selected(connection)
-        if way is None or way[0].is_closing():
-            return False
-        way[0].sendto(datagram, way[1])
-        return True

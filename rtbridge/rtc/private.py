@@ -82,6 +82,15 @@ def selected(connection: Connection) -> tuple[asyncio.DatagramTransport, Address
     return None if pair is None else (pair.protocol.transport, pair.remote_addr)
 
 
+def transmit(connection: Connection, datagram: bytes) -> bool:
+    """Send a datagram on the nominated pair; return whether there was a way."""
+    way = selected(connection)
+    if way is None or way[0].is_closing():
+        return False
+    way[0].sendto(datagram, way[1])
+    return True
+
+
 def srtp_sessions(dtls: RTCDtlsTransport) -> tuple[Any, Any]:
     """Return pylibsrtp's sessions for receiving and sending (RTCDtlsTransport._rx_srtp, _tx_srtp)."""
     return dtls._rx_srtp, dtls._tx_srtp

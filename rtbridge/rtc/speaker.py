@@ -60,6 +60,10 @@ class Speaker:
         self.pull: Pull | None = None
         self.muted = False  # sends silence and does not pull: time stands still for the playout
         self.counts = SpeakerCounts()
+        self._held_ms = codec.held_ms
+        self.wire_ms = (
+            codec.held_ms
+        )  # from the last pull until its packet had left, and what the encoder held back
 
     def start(self) -> None:
         """Begin with the next slot of the schedule."""
@@ -88,12 +92,14 @@ class Speaker:
             self.counts.skipped += behind
             self.counts.stalls += 1
             marker = True
+        pulled_s = self._timers.time()
         try:
             self._send(self._encoder.encode(self._next_frame()), self._ticks, marker)
         except Exception as error:  # noqa: BLE001 - a callback's border: one call's bug must not stay silent in the loop
             self.stop()
             self._failed(error)
             return
+        self.wire_ms = (self._timers.time() - pulled_s) * 1000 + self._held_ms
         self.counts.frames += 1
         self._ticks += self._frame_ticks
         self._slot += 1

@@ -98,7 +98,7 @@ class Metrics:
             "# HELP rtbridge_offers_total Offers, by the HTTP status they got.",
             "# TYPE rtbridge_offers_total counter",
             *(f'rtbridge_offers_total{{status="{s}"}} {n}' for s, n in sorted(self.offers.items())),
-            "# HELP rtbridge_respond_seconds From the caller's last speech to the first sample of the answer pulled.",
+            "# HELP rtbridge_respond_seconds From the caller's last voiced sample to the answer's first audible one.",
             "# TYPE rtbridge_respond_seconds histogram",
             *self.respond.lines("rtbridge_respond_seconds"),
             "# HELP rtbridge_loop_lag_seconds By how much a sleep of 250 ms came late.",

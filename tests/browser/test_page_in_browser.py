@@ -208,7 +208,8 @@ def test_the_transcript_shows_order_agents_tools_and_what_was_not_heard(serve: S
         _said("a2", "assistant", "a1", "A topic?"),
         {
             **{"type": "rtbridge.turn.ended", "item_id": "a2", "agent": "haikuWriter", "respond_ms": 614},
-            **{"endpoint_ms": 320, "request_ms": 4, "model_ms": 250, "playout_ms": 40},
+            **{"endpoint_ms": 320, "request_ms": 4, "model_ms": 250, "gate_ms": 0, "playout_ms": 40},
+            "ear_estimate_ms": 35,
         },
         _said("u1", "user", "a1", "yes"),
     )
@@ -222,7 +223,7 @@ def test_the_transcript_shows_order_agents_tools_and_what_was_not_heard(serve: S
     page.get_by_text("look").click()
     expect(page.locator(".tool pre").last).to_have_text('{\n  "b": 2\n}')
     page.get_by_text("answered in 614 ms").click()
-    expect(page.locator(".latency dd")).to_have_text(["320 ms", "4 ms", "250 ms", "40 ms"])
+    expect(page.locator(".latency dd")).to_have_text(["320 ms", "4 ms", "250 ms", "40 ms", "35 ms"])
 
 
 def test_each_message_shows_how_it_was_judged_and_why_at_a_click(serve: Serve, artifacts: Path) -> None:

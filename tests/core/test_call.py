@@ -33,25 +33,25 @@ def test_a_call_opens_and_greets_once_both_legs_are_up_and_the_session_is_acknow
 def test_words_before_the_session_is_in_force_are_kept_and_sent_in_order() -> None:
     rig = Rig(go=False)
     first, second, third = (bytes([value]) * pcm.FRAME_BYTES for value in (1, 2, 3))
-    assert rig.call.hear(first) == []
-    assert rig.call.hear(second) == []
+    assert rig.call.hear(first, rig.now) == []
+    assert rig.call.hear(second, rig.now) == []
     rig.ask(asks.ConfigureSession(SESSION))
     rig.call.leg_up(rig.now)
-    assert rig.call.hear(third) == [first, second, third]
+    assert rig.call.hear(third, rig.now) == [first, second, third]
     assert rig.call.uplink.sent_samples == 3 * pcm.FRAME_SAMPLES
-    assert rig.call.hear(first) == [first]
+    assert rig.call.hear(first, rig.now) == [first]
 
 
 def test_more_than_ten_seconds_before_the_session_lose_the_oldest_and_say_so() -> None:
     assert pcm.samples_of_ms(10_000) == uplink.BACKLOG_SAMPLES
     rig = Rig(go=False)
     for _ in range(502):
-        rig.call.hear(pcm.SILENT_FRAME)
+        rig.call.hear(pcm.SILENT_FRAME, rig.now)
     rig.act()
     assert rig.entries(journal.AudioDropped) == [journal.AudioDropped("mic", 20)] * 2
     rig.ask(asks.ConfigureSession(SESSION))
     rig.call.leg_up(rig.now)
-    assert len(rig.call.hear(pcm.SILENT_FRAME)) == 501
+    assert len(rig.call.hear(pcm.SILENT_FRAME, rig.now)) == 501
 
 
 def test_the_engine_is_told_whose_lines_to_speak() -> None:
@@ -83,7 +83,7 @@ def test_a_held_leg_keeps_the_agents_words_and_goes_on_at_the_sample() -> None:
     rig.call.leg_suspended("no RTP", rig.now)
     rig.advance(3000)
     assert len([tag for tag in rig.heard if tag]) == before
-    assert rig.call.hear(pcm.SILENT_FRAME) == []
+    assert rig.call.hear(pcm.SILENT_FRAME, rig.now) == []
     rig.call.leg_resumed(3000)
     rig.advance(1200)
     (heard,) = [entry for entry in rig.journal if isinstance(entry, journal.ItemHeard)]

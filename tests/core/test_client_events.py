@@ -137,12 +137,12 @@ def test_a_commit_in_the_middle_of_speech_is_answered_only_when_the_client_asks(
 
 def test_a_clear_drops_the_callers_words_here_and_upstream() -> None:
     rig = Rig(go=False)
-    rig.call.hear(bytes(960))
+    rig.call.hear(bytes(960), rig.now)
     rig.client({"type": "input_audio_buffer.clear"})
     rig.ask(asks.ConfigureSession({"type": "realtime"}))
     rig.call.leg_up(rig.now)
     rig.act()
-    assert rig.call.hear(bytes(960)) == [bytes(960)]
+    assert rig.call.hear(bytes(960), rig.now) == [bytes(960)]
     rig.start_speaking()
     rig.far.speaking = False
     rig.client({"type": "input_audio_buffer.clear"})

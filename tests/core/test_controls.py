@@ -90,13 +90,13 @@ def test_a_muted_caller_is_silence_upstream_and_in_our_own_ear_and_the_agent_goe
     rig, item_id = speaking()
     voice = bytes(range(1, 241)) * 4
     rig.client(mute(True))
-    assert rig.call.hear(voice) == [bytes(len(voice))]
+    assert rig.call.hear(voice, rig.now) == [bytes(len(voice))]
     assert not rig.call.ear.last(480).any()
     before = rig.heard.count(item_id)
     rig.advance(400)
     assert rig.heard.count(item_id) == before + 20
     rig.client(mute(False))
-    assert rig.call.hear(voice) == [voice]
+    assert rig.call.hear(voice, rig.now) == [voice]
 
 
 def test_nothing_of_before_the_end_of_a_mute_is_in_a_turn_that_is_pushed_to_talk() -> None:
@@ -130,7 +130,7 @@ def test_playback_off_mutes_nothing_else() -> None:
     rig = Rig()
     rig.client(pause(True))
     voice = bytes(range(1, 241)) * 4
-    assert rig.call.hear(voice) == [voice]
+    assert rig.call.hear(voice, rig.now) == [voice]
 
 
 def test_a_turn_while_playback_is_off_truncates_to_what_was_heard_and_is_answered() -> None:
@@ -196,10 +196,10 @@ def test_both_are_silent_on_hold_and_each_comes_back_with_its_own_control() -> N
     rig.client(pause(True))
     rig.client(hold(True))
     voice = bytes(range(1, 241)) * 4
-    assert rig.call.hear(voice) == [bytes(len(voice))]
+    assert rig.call.hear(voice, rig.now) == [bytes(len(voice))]
     before = rig.heard.count(item_id)
     rig.client(hold(False))
-    assert rig.call.hear(voice) == [voice]
+    assert rig.call.hear(voice, rig.now) == [voice]
     rig.advance(200)
     assert rig.heard.count(item_id) == before, "playback is still off"
     rig.client(pause(False))

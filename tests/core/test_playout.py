@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rtbridge.core import playout
-from rtbridge.core.playout import Began, Drained, Played, Playout, Progress
+from rtbridge.core.playout import Began, Drained, Played, Playout, Progress, Sounded
 
 
 def samples(value: int, count: int) -> bytes:
@@ -18,7 +18,7 @@ def test_a_pull_is_always_as_long_as_asked_and_silence_is_not_counted() -> None:
     queue.push("a", 0, samples(1, 3))
     assert queue.pull(4) == samples(1, 3) + bytes(2)
     assert queue.playing == Progress("a", 0, pulled=3, pushed=3)
-    assert queue.take_marks() == [Began("a", lead=3)]
+    assert queue.take_marks() == [Began("a")]
 
 
 def test_an_item_that_has_begun_and_has_nothing_to_give_is_an_underrun_and_goes_on_later() -> None:
@@ -39,22 +39,44 @@ def test_two_items_meet_in_one_pull_without_a_gap_between_them() -> None:
     queue.push("b", 0, samples(2, 5))
     queue.finish("b")
     assert queue.pull(4) == samples(1, 3) + samples(2, 1)
-    assert queue.take_marks() == [Began("a", 3), Played(Progress("a", 0, 3, 3)), Began("b", 3 + 5)]
+    assert queue.take_marks() == [Began("a"), Played(Progress("a", 0, 3, 3)), Began("b")]
     assert queue.queued_samples == 4
     queue.pull(10)
     assert queue.take_marks() == [Played(Progress("b", 0, 5, 5)), Drained()]
 
 
-def test_an_item_begins_where_its_first_sound_is() -> None:
+def test_an_item_sounds_where_its_first_sound_is_and_not_where_it_begins() -> None:
     queue = Playout()
-    queue.push("a", 0, samples(0, 300))
-    queue.push("a", 0, samples(0, 50) + samples(900, 10))
+    queue.push("a", 0, samples(0, 700))
+    queue.push("a", 0, samples(0, 20) + samples(900, 1000))
     queue.pull(480)
-    assert queue.take_marks() == [Began("a", lead=350)]
+    assert queue.take_marks() == [Began("a")]
+    queue.paused = True
+    queue.pull(480)
+    queue.paused = False
+    queue.pull(480)
+    assert queue.take_marks() == [Sounded("a", at=240, lead=720)]
+    queue.pull(480)
+    assert queue.take_marks() == []
     queue.flush()
-    queue.push("b", 0, samples(900, 480))
+    queue.push("b", 0, samples(900, 600))
+    queue.finish("b")
+    queue.push("c", 0, samples(900, 600))
     queue.pull(480)
-    assert queue.take_marks() == [Began("b", lead=0)]
+    assert queue.take_marks() == [Began("b"), Sounded("b", at=0, lead=0)]
+    queue.pull(480)
+    ended = Played(Progress("b", 0, 600, 600))
+    assert queue.take_marks() == [ended, Began("c"), Sounded("c", at=120, lead=0)]
+
+
+def test_an_item_that_is_silent_to_its_end_never_sounds() -> None:
+    queue = Playout()
+    for _ in range(3):
+        queue.push("a", 0, samples(1, 480))
+    queue.finish("a")
+    for _ in range(3):
+        queue.pull(480)
+    assert queue.take_marks() == [Began("a"), Played(Progress("a", 0, 1440, 1440)), Drained()]
 
 
 def test_an_item_that_ends_after_all_of_it_was_pulled_is_played_at_once() -> None:

@@ -27,9 +27,7 @@ def test_a_plain_turn_is_heard_timed_and_told_in_order() -> None:
     assert (heard.heard_ms, heard.heard_text) == (600, "Good morning.")
     (turn,) = [entry for entry in rig.journal if isinstance(entry, journal.TurnEnded)]
     assert turn.endpoint_ms == 500, "server_vad waited for silence_duration_ms of silence"
-    assert (
-        turn.respond_ms == turn.endpoint_ms + turn.request_ms + turn.model_ms + turn.playout_ms + turn.lead_ms
-    )
+    assert turn.respond_ms == sum(turn.as_dict()[part] for part in journal.LATENCY_PARTS)
     told = [event["type"] for event in rig.to_caller]
     order = [
         "session.created",
@@ -172,8 +170,8 @@ def test_open_tool_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [name for name, _, _ in rig.call.tools.values()] == ["b", "c"]
 
 
-def test_an_endpoint_is_only_known_where_the_upstream_says_when_speech_ended() -> None:
-    for end_ms, waited in (("junk", None), (float("inf"), None), (10**9, 0), (0, 500)):
+def test_where_our_own_ear_heard_nothing_the_upstream_says_when_speech_ended() -> None:
+    for end_ms, waited in (("junk", None), (float("inf"), None), (10**9, None), (0, 500)):
         rig = Rig()
         rig.begin_sound()
         rig.upstream({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": end_ms})
@@ -184,33 +182,44 @@ def test_an_endpoint_is_only_known_where_the_upstream_says_when_speech_ended() -
         assert turn.endpoint_ms == waited
 
 
-def test_the_end_of_speech_is_what_our_own_ear_says_unless_it_lies_far_from_the_upstreams() -> None:
-    for silent_ms, waited in ((340, 340), (620, 620), (900, 500), (100, 500)):
+def test_the_end_of_speech_is_what_our_own_ear_says_unless_there_was_a_noise_since() -> None:
+    for silent_ms, detection, end, waited in (
+        (340, {}, True, 340),
+        (620, {}, True, 620),
+        (900, {}, True, 900),  # the upstream was not sure for a while
+        (100, {}, True, 500),
+        (900, {}, False, 900),
+        (900, {"type": "semantic_vad"}, True, 900),
+        (100, {"type": "semantic_vad"}, True, 100),
+    ):
         rig = Rig()
+        if detection:
+            session = {"audio": {"input": {"turn_detection": detection}}}
+            rig.client({"type": "session.update", "session": session})
         rig.start_speaking()
-        rig.call.hear(tone(400))
-        rig.call.hear(pcm.silence(pcm.samples_of_ms(silent_ms)))
+        rig.call.hear(tone(400), rig.now)
+        rig.call.hear(pcm.silence(pcm.samples_of_ms(silent_ms)), rig.now)
         end_ms = pcm.ms_of_samples(rig.call.uplink.sent_samples)
-        rig.upstream({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": end_ms})
+        told = {"audio_end_ms": end_ms} if end else {}
+        rig.upstream({"type": "input_audio_buffer.speech_stopped", **told})
         rig.far.speaking = False
         rig.upstream({"type": "input_audio_buffer.committed"})
         rig.advance(200)
         (turn,) = [entry for entry in rig.journal if isinstance(entry, journal.TurnEnded)]
-        assert turn.endpoint_ms == waited
+        assert (turn.endpoint_ms, turn.commit_ms) == (waited, 0)
 
 
-def test_semantic_turn_detection_waits_for_no_fixed_silence() -> None:
+def test_a_turn_that_a_client_commits_by_hand_is_timed_from_the_end_of_the_voice() -> None:
     rig = Rig()
-    rig.client(
-        {
-            "type": "session.update",
-            "session": {"audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}},
-        }
-    )
-    rig.speak()
+    rig.client({"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}})
+    rig.call.hear(tone(400), rig.now)
+    rig.call.hear(pcm.silence(pcm.samples_of_ms(150)), rig.now)
+    rig.client({"type": "input_audio_buffer.commit"})
+    rig.client({"type": "response.create"})
     rig.advance(200)
     (turn,) = [entry for entry in rig.journal if isinstance(entry, journal.TurnEnded)]
-    assert turn.endpoint_ms == 0
+    tail_ms = 160  # a commit by hand waits for the tail of what was said
+    assert (turn.endpoint_ms, turn.commit_ms, turn.request_ms) == (150, tail_ms, 0)
 
 
 def test_text_answers_are_kept_like_spoken_ones() -> None:

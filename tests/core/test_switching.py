@@ -257,7 +257,7 @@ def test_a_session_of_another_agent_than_the_one_waited_for_completes_nothing() 
 def test_only_so_many_calls_that_nobody_waits_for_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rtbridge.core.responses.MAX_REMEMBERED", 1)
     known = Responses()
-    known.add(Response("resp_1", Want("speech"), calls={"call_1", "call_2"}))
+    known.add(Response("resp_1", Want("speech"), 0.0, 0.0, calls={"call_1", "call_2"}))
     known.disown_calls()
     assert [known.disowns(call) for call in ("call_1", "call_2")].count(True) == 1
 

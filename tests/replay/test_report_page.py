@@ -15,6 +15,7 @@ import numpy as np
 
 from replay_rig import item_heard, logged, played_through, story, turn, turn_ended
 from rtbridge.core import pcm
+from rtbridge.core.journal import LATENCY_PARTS
 from rtbridge.replay.checks import judge
 from rtbridge.replay.evidence import look
 from rtbridge.replay.report import Report
@@ -164,7 +165,7 @@ def test_a_row_of_the_waterfall_has_the_recordings_figure_and_the_journals_parts
         "respond_ms": 600.0,
         "limit_ms": 900,
         "stop_ms": None,
-        "parts": {"endpoint_ms": 580, "request_ms": 0, "model_ms": 0, "playout_ms": 20, "lead_ms": 0},
+        "parts": dict.fromkeys(LATENCY_PARTS, 0) | {"endpoint_ms": 580, "playout_ms": 20},
     }
 
 

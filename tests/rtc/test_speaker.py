@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rtbridge.core.pcm import FRAME_SAMPLES, SILENT_FRAME
 from rtbridge.rtc.codec import OpusDecoder
+from rtbridge.rtc.formats import OPUS
 from rtbridge.rtc.speaker import Speaker
 
 FRAME_TICKS = 960  # RFC 7587 §4.1: the RTP clock of Opus is 48 kHz, whatever is encoded
@@ -125,3 +127,28 @@ def test_a_speaker_stopped_from_within_pull_sets_no_timer(timers: Any) -> None:
     assert len(wire.packets) == 1
     assert timers.pending == 0
     wire.speaker.stop()
+
+
+class SlowEncoder:
+    """Takes its time, on the test's clock."""
+
+    def __init__(self, timers: Any) -> None:
+        self._timers = timers
+        self.takes_s = 0.0
+
+    def encode(self, pcm: bytes) -> bytes:
+        self._timers.now_s += self.takes_s
+        return pcm[:3]
+
+
+def test_what_the_encoder_takes_and_holds_back_is_told_as_the_wires(timers: Any) -> None:
+    slow = SlowEncoder(timers)
+    codec = replace(OPUS, encoder=lambda: slow)
+    speaker = Speaker(timers=timers, send=lambda *_: None, failed=lambda error: None, codec=codec)
+    assert speaker.wire_ms == 2.5
+    speaker.start()
+    timers.advance(0.1)
+    assert speaker.wire_ms == pytest.approx(2.5)
+    slow.takes_s = 0.008
+    timers.advance(0.1)
+    assert speaker.wire_ms == pytest.approx(10.5)

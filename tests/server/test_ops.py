@@ -37,8 +37,8 @@ def test_reasons_beyond_32_are_one() -> None:
 
 def test_a_turn_adds_its_response_time_when_it_is_known() -> None:
     metrics = Metrics()
-    metrics.record("rtc_1", 0, TurnEnded("i", "a", 700, 300, 10, 300, 90))
-    metrics.record("rtc_1", 0, TurnEnded("i", "a", None, None, 10, 300, 90))
+    metrics.record("rtc_1", 0, TurnEnded("i", "a", 700, 300, 0, 10, 0, 20, 280, 0, 90, 0, 0))
+    metrics.record("rtc_1", 0, TurnEnded("i", "a", None, None, None, 10, 0, 20, 280, 0, 90, 0, 0))
     assert (metrics.respond.count, metrics.respond.sum_s) == (1, 0.7)
 
 

@@ -2,10 +2,15 @@
 
 export const PARTS = [
   ["endpoint_ms", "endpointing", "noticing that the caller had finished"],
-  ["request_ms", "request", "asking the model"],
+  ["commit_ms", "commit", "the upstream takes the turn"],
+  ["request_ms", "request", "until the answer was asked for: a session, a verdict on the caller's words"],
+  ["tools_ms", "tools", "tools, handoffs and answers that were not heard, before the one that was"],
+  ["created_ms", "created", "until the upstream began the response"],
   ["model_ms", "model", "the model's first sound"],
+  ["gate_ms", "gate", "until guardrails let the first sound pass"],
   ["playout_ms", "playout", "starting to play"],
   ["lead_ms", "lead", "the silence the voice begins with"],
+  ["wire_ms", "wire", "encoding and sending the first sound"],
 ];
 
 /** The longest time that has to fit, in ms, and marks at round times over it. */
