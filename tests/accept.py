@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mutations import bars as mutation_bars
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / "accept"
 SUMMARY: Final = "summary.json"
@@ -80,6 +82,7 @@ BENCHES: Final = {
     "bench_engine": Bench(
         ("-m", "rtbridge", "bench", "engine", "--calls", "10", "--json"), lambda figures: figures["bars"]
     ),
+    "mutations": Bench(("tests/mutations.py", "--json"), mutation_bars),
     "bench_guardrail": Bench(
         ("-m", "rtbridge", "bench", "guardrail", "--cases", "200", "--json"), lambda figures: figures["bars"]
     ),

@@ -62,6 +62,11 @@ def test_sentences_end_at_pauses_even_where_their_words_are_not_as_long_as_they_
     assert words[2].begins == 90
 
 
+def test_a_sentence_that_is_said_slowly_still_ends_at_the_pause() -> None:
+    words = lay("No no. Absolutely not.", said(86, 64), whole=True)
+    assert ends(words)[1] == 86, "by length alone the third word would be there too"
+
+
 def test_within_a_run_words_lie_in_proportion_to_their_length() -> None:
     assert ends(lay("abc abc abcdefg", said(160), whole=True)) == [40, 80, 160]
 

@@ -28,6 +28,7 @@ def test_an_item_that_has_begun_and_has_nothing_to_give_is_an_underrun_and_goes_
     assert queue.underruns == 0
     queue.pull(2)
     assert queue.underruns == 1
+    assert queue.playing == Progress("a", 0, pulled=2, pushed=2), "the silence was not heard of it"
     queue.push("a", 0, samples(2, 2))
     assert queue.pull(2) == samples(2, 2)
 

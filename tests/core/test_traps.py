@@ -42,6 +42,20 @@ def test_trap_2_late_deltas_after_a_barge_in_never_play_and_are_not_told() -> No
     assert entry.unheard
 
 
+def test_trap_2_an_item_that_a_cancelled_answer_begins_late_is_not_heard_either() -> None:
+    rig = Rig(far=FarUpstream(cancel_delay_ms=600, speedup=1.5))
+    rig.far.answers.append([Say("one two three", 1000), Say("four five six", 3000)])
+    rig.speak()
+    rig.advance(500)
+    rig.start_speaking("u2")
+    rig.stop_speaking("u2")
+    at = len(rig.heard)
+    rig.advance(500)
+    assert len(agent_items(rig)) == 2, "the second was begun after the cancel"
+    assert set(rig.heard[at:]) == {None}
+    assert rig.far.errors == []
+
+
 def test_trap_3_of_two_items_the_one_that_plays_is_cut_and_the_one_behind_it_deleted() -> None:
     rig = Rig()
     rig.far.answers.append([Say("First.", 1000), Say("Second.", 1000)])
