@@ -134,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     engine_.set_defaults(command=_bench_engine)
     engine_.add_argument("--calls", type=int, default=10, help="calls at once (10)")
     engine_.add_argument("--seconds", type=float, default=40.0, help="seconds in which turns begin (40)")
+    engine_.add_argument("--repeat", type=int, default=5, help="runs; medians are taken (5)")
     engine_.add_argument("--silence-ms", type=int, default=500, help="silence that ends a turn (500)")
     engine_.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -153,6 +154,13 @@ def _parser() -> argparse.ArgumentParser:
     bargein.add_argument("--cases", type=int, default=300, help="calls (300)")
     bargein.add_argument("--seed", type=int, default=5, help="what draws the sounds and their moments (5)")
     bargein.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+    replays = benches.add_parser(
+        "replay", help="How many seconds of call a second the stories of all scenarios are played in."
+    )
+    replays.set_defaults(command=_bench_replay)
+    replays.add_argument("--workers", type=int, default=2, help="processes (2)")
+    replays.add_argument("--json", action="store_true", help="print JSON instead of text")
 
     remote.add_commands(add)
     doctor = add("doctor", _doctor, "Tell what is installed, what is missing, and what `serve` would use.")
@@ -270,6 +278,12 @@ def _bench_bargein(args: argparse.Namespace) -> int:
     from rtbridge.bench import bargein
 
     return bargein.run(args)
+
+
+def _bench_replay(args: argparse.Namespace) -> int:
+    from rtbridge.bench import replay
+
+    return replay.run(args)
 
 
 def _doctor(args: argparse.Namespace) -> int:

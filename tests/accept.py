@@ -86,6 +86,9 @@ BENCHES: Final = {
     "bench_guardrail": Bench(
         ("-m", "rtbridge", "bench", "guardrail", "--cases", "200", "--json"), lambda figures: figures["bars"]
     ),
+    "bench_replay": Bench(
+        ("-m", "rtbridge", "bench", "replay", "--workers", "2", "--json"), lambda figures: figures["bars"]
+    ),
 }
 
 

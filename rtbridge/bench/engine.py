@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import random
+import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,11 +43,18 @@ TEXTS: Final = (
 
 def run(args: argparse.Namespace) -> int:
     """Run the bench and print it. Returns 0, 2 for arguments that cannot be, 3 when it could not be carried out."""
-    if not 1 <= args.calls <= 60 or not 5 <= args.seconds <= 600 or not 200 <= args.silence_ms <= 2000:
-        print("bench engine: --calls 1..60, --seconds 5..600, --silence-ms 200..2000", file=sys.stderr)
+    in_bounds = 1 <= args.calls <= 60 and 5 <= args.seconds <= 600 and 200 <= args.silence_ms <= 2000
+    if not in_bounds or not 1 <= args.repeat <= 20:
+        print(
+            "bench engine: --calls 1..60, --seconds 5..600, --silence-ms 200..2000, --repeat 1..20",
+            file=sys.stderr,
+        )
         return 2
+    runs = []
     try:
-        result = asyncio.run(_measured(args.calls, args.seconds, args.silence_ms))
+        for _ in range(args.repeat):
+            runs.append(asyncio.run(_measured(args.calls, args.seconds, args.silence_ms)))
+        result = medians(runs)
     except (RtbridgeError, RuntimeError, OSError, ClientError, ExceptionGroup) as error:
         print(f"bench engine: {error}", file=sys.stderr)
         return 3
@@ -98,7 +106,23 @@ async def _measured(calls: int, seconds: float, silence_ms: int) -> dict[str, An
         "engine_loop_lag_ms": quantiles(lag.engine_s),
         "bench_loop_lag_ms": quantiles(lag.own_s),
     }
-    return measured | {"bars": bars(measured)}
+    return measured
+
+
+def medians(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the medians of several runs, with the bars they meet. What went wrong in one of them went wrong."""
+    result = dict(runs[0])
+    for name in ("seconds", "cpu_pct", "rss_mb"):
+        result[name] = round(statistics.median(run[name] for run in runs), 1)
+    for name in ("first_audio_ms", "stt_ms", "engine_loop_lag_ms", "bench_loop_lag_ms"):
+        found = [run[name] for run in runs if run[name]]
+        keys = found[0] if found else {}
+        result[name] = {key: round(statistics.median(one[key] for one in found), 1) for key in keys}
+    result["turns"] = min(run["turns"] for run in runs)
+    result["missed_turns"] = sum(run["missed_turns"] for run in runs)
+    result["errors"] = [message for run in runs for message in run["errors"]]
+    result["first_audio_p95_ms"] = [run["first_audio_ms"].get("p95") for run in runs]  # of each run
+    return result | {"repeats": len(runs), "bars": bars(result)}
 
 
 def bars(measured: dict[str, Any]) -> dict[str, bool]:
@@ -160,7 +184,7 @@ def table(result: dict[str, Any]) -> str:
     """Return the figures as text."""
     lines = [
         f"{result['calls']} calls ({result['human_callers']} of them recorded humans) on {result['cores']} core, "
-        f"{result['seconds']} s, silence setting {result['silence_ms']} ms",
+        f"{result['seconds']} s, silence setting {result['silence_ms']} ms, medians of {result['repeats']}",
         f"{'turns':24}{result['turns']}, {result['missed_turns']} missed",
         f"{'CPU of the core':24}{result['cpu_pct']} %",
         f"{'RSS':24}{result['rss_mb']} MB",

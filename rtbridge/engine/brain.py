@@ -68,6 +68,7 @@ class Brain:
 
     def examples(self) -> Iterator[str]:
         """Yield every text that utterances are compared with, roughly in the order in which calls need them."""
+        yield from self._foreigner.examples()
         for matcher in self._matchers:
             yield from matcher.examples()
         yield from self._subjects
@@ -90,6 +91,11 @@ class Brain:
             asked_to_greet = bool(GREET.search(turn.response_instructions or ""))
             acts = replay(scenario, agent, events, greet=asked_to_greet).acts
         return permitted(acts, turn.tools, turn.tool_choice)
+
+    def study(self, prompt_id: str | None, tools: Sequence[Mapping[str, Any]]) -> None:
+        """Get to know the tools of a client that has no lines here; see `parts.EngineParts.study`."""
+        if self.find(prompt_id)[0] is None:
+            self._foreigner.study(tools)
 
     def find(self, prompt_id: str | None) -> tuple[Scenario | None, str]:
         """Return the scenario and agent that `prompt_id` names, or (None, "")."""

@@ -24,7 +24,7 @@ from typing import Any, Final, Protocol, TypeVar
 from rtbridge.core import pcm as audio
 from rtbridge.engine import events
 from rtbridge.engine.conversation import Conversation
-from rtbridge.engine.outbox import Job, Listen, Respond, Transcribe
+from rtbridge.engine.outbox import Job, Listen, Respond, Study, Transcribe
 from rtbridge.engine.parts import EngineParts, Say, Spoken
 from rtbridge.engine.workers import Urgency, workers
 from rtbridge.errors import BadRequest, Closed, RtbridgeError
@@ -149,16 +149,26 @@ class Connection:
         match job:
             case Listen():
                 self._forget_ahead()
-                self._ahead = (job.pcm, self._hear(job.pcm))
+                self._ahead = (job.pcm, self._hear(job.pcm, Urgency.SOON))
+            case Study():
+                self._tasks.create_task(self._study(job))
             case Transcribe():
                 self._tasks.create_task(self._transcribe(job))
             case Respond():
                 self._tasks.create_task(self._respond(job))
 
-    def _hear(self, pcm: bytes) -> asyncio.Future[str]:
-        return asyncio.get_running_loop().run_in_executor(
-            workers().at(Urgency.AWAITED), self._parts.ears.transcribe, pcm
-        )
+    def _hear(self, pcm: bytes, urgency: Urgency = Urgency.AWAITED) -> asyncio.Future[str]:
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(workers().at(urgency), self._parts.ears.transcribe, pcm)
+
+    async def _study(self, job: Study) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(
+                workers().at(Urgency.AHEAD), self._parts.study, job.prompt_id, job.tools
+            )
+        except Exception:  # a task's border: the first turn will be slower, no more
+            log.exception("the engine could not study the tools of a session")
 
     def _heard_ahead(self, pcm: bytes) -> asyncio.Future[str] | None:
         """Return what the ears have made of `pcm`, or are making, if they began before they were asked."""

@@ -14,7 +14,7 @@ from rtbridge.core import pcm as audio
 from rtbridge.engine import events, session_config
 from rtbridge.engine.hearing import Hearing
 from rtbridge.engine.items import Item, Items
-from rtbridge.engine.outbox import Job, Outbox
+from rtbridge.engine.outbox import Job, Outbox, Study
 from rtbridge.engine.parts import Vad, VadConfig
 from rtbridge.engine.responses import Responses
 from rtbridge.errors import BadRequest
@@ -80,6 +80,9 @@ class Conversation:
         self.session = session_config.merged(self.session, update)
         self.hearing.configure()
         self._emit("session.updated", session=self.session)
+        if update.get("tools"):
+            prompt = self.session.get("prompt") or {}
+            self._outbox.ask(Study(prompt.get("id"), self.session["tools"]))
 
     def _commit(self, event: dict[str, Any]) -> None:
         self.hearing.commit_by_hand()

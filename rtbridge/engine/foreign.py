@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rtbridge.engine.heard import day, digits, phone, plain, yes_no
@@ -51,6 +51,17 @@ class Foreigner:
 
     def __init__(self, meaning: Meaning) -> None:
         self._meaning = meaning
+
+    def examples(self) -> Iterator[str]:
+        """Yield what utterances are compared with in any session, for warming up."""
+        yield from NONE
+        for examples, _ in SMALL_TALK:
+            yield from examples
+
+    def study(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        """Measure what `tools` say of themselves, which the first utterance is compared with."""
+        for tool in tools:
+            self._meaning.vectors(_sayings(tool))
 
     def answer(
         self, events: Sequence[Event], tools: Sequence[Mapping[str, Any]], tool_choice: Any

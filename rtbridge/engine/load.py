@@ -18,7 +18,7 @@ from rtbridge.engine.brain import Brain, load_brains
 from rtbridge.engine.classify import WordList
 from rtbridge.engine.foreign import Foreigner
 from rtbridge.engine.meaning import Meaning, load_meaning
-from rtbridge.engine.parts import EngineParts, TextModel, VadConfig, Wits
+from rtbridge.engine.parts import EngineParts, Study, TextModel, VadConfig, Wits, study_nothing
 from rtbridge.engine.stt import MoonshineEars, load_moonshine
 from rtbridge.engine.text_model import BrainText
 from rtbridge.engine.tts import HibariVoice, load_hibari
@@ -53,6 +53,7 @@ def load_models(model_dir: Path | None = None) -> Models:
             SileroVad(fresh.silero, VadConfig()).feed(silence(RATE // 10))
             spoken = b"".join(s.pcm for s in fresh.voice.speak("Hello, haikuish.", voice="sage", speed=1.0))
             fresh.ears.transcribe(spoken)
+            fresh.meaning.vector("hello")
             _loaded[model_dir] = fresh
         return _loaded[model_dir]
 
@@ -76,13 +77,16 @@ def load_parts(
     loaded = load_models(model_dir)
     wits: Wits
     text: TextModel
+    study: Study
     if brain_url:
         from rtbridge.engine.http_wits import HttpWits  # the openai package takes a second to import
 
         wits = text = HttpWits(brain_url, brain_model, brain_api_key)
+        study = study_nothing
     else:
         wits = brain = Brain(files, loaded.meaning)
         text = BrainText(brain, Foreigner(loaded.meaning), {"moderation": WordList(moderation_words)})
+        study = brain.study
         loaded.meaning.warm(brain.examples())
     return EngineParts(
         vad=lambda config: SileroVad(loaded.silero, config),
@@ -90,6 +94,7 @@ def load_parts(
         voice=loaded.voice,
         wits=wits,
         text=text,
+        study=study,
     )
 
 

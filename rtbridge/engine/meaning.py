@@ -22,6 +22,7 @@ import numpy.typing as npt
 from rtbridge.engine.heard import content, plain
 from rtbridge.engine.models import E5_SMALL
 from rtbridge.engine.vectors import VectorFile
+from rtbridge.engine.workers import make_way
 
 KEPT: Final = 8192  # vectors; 1.5 KB each
 GRAM_BITS: Final = 11
@@ -90,6 +91,7 @@ class Meaning:
         """Compute the vectors of `texts` in a thread of its own, which ends with the process's main thread."""
 
         def run() -> None:
+            make_way()
             for text in texts:
                 if not threading.main_thread().is_alive():
                     return

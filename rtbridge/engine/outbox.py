@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,14 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
+class Study:
+    """A job: get to know the tools of a session before somebody asks for one. Answered by nothing."""
+
+    prompt_id: str | None  # as in `session.prompt.id`
+    tools: Sequence[Mapping[str, Any]]  # as declared in the session
+
+
+@dataclass(frozen=True, slots=True)
 class Respond:
     """A job: make this response. Answered by `begin_message` ... `finished` or `failed`, while it is active."""
 
@@ -38,7 +46,7 @@ class Respond:
     speed: float
 
 
-Job = Transcribe | Listen | Respond
+Job = Transcribe | Listen | Study | Respond
 
 
 class Outbox:

@@ -172,6 +172,13 @@ class TextModel(Protocol):
         ...
 
 
+Study = Callable[[str | None, Sequence[Mapping[str, Any]]], None]
+
+
+def study_nothing(prompt_id: str | None, tools: Sequence[Mapping[str, Any]]) -> None:
+    """Prepare for no session: these wits are as quick in the first turn as later."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineParts:
     """One engine: loaded once, shared by all its connections."""
@@ -181,3 +188,5 @@ class EngineParts:
     voice: Voice
     wits: Wits
     text: TextModel
+    study: Study = study_nothing
+    """Prepare for a session of this prompt and these tools, so that its first turn is not slow. Blocking."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -353,3 +353,36 @@ async def test_an_engine_that_ends_by_itself_is_a_lost_upstream() -> None:
 class Deaf(LevelVad):
     def feed(self, pcm: bytes) -> list[VadEdge]:
         raise ValueError("deaf")
+
+
+WEATHER = {"type": "function", "name": "get_weather", "description": "Get the weather.", "parameters": {}}
+
+
+async def update_tools(client: MemoryClient) -> None:
+    await client.send({"type": "session.update", "session": {"type": "realtime", "tools": [WEATHER]}})
+    await until(client, "session.updated")
+
+
+async def test_the_tools_of_a_session_are_studied_before_anybody_asks_for_one() -> None:
+    studied: asyncio.Queue[tuple[str | None, list[str]]] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def study(prompt_id: str | None, tools: Sequence[Mapping[str, Any]]) -> None:
+        loop.call_soon_threadsafe(studied.put_nowait, (prompt_id, [tool["name"] for tool in tools]))
+
+    async with connect_in_memory(scripted(study=study)) as client:
+        await update_tools(client)
+        assert await studied.get() == (None, ["get_weather"])
+
+
+async def test_tools_that_cannot_be_studied_cost_nobody_the_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(prompt_id: str | None, tools: Any) -> None:
+        raise ValueError("no such model")
+
+    async with connect_in_memory(scripted(study=broken)) as client:
+        await update_tools(client)
+        await user_says(client, "hello")
+        await until(client, "response.done")
+    assert "no such model" in caplog.text

@@ -10,6 +10,7 @@ import pytest
 import speech_rig
 from brain_rig import Talk, tool
 from rtbridge.engine.brain import Brain
+from rtbridge.engine.meaning import Meaning
 from rtbridge.engine.parts import Call, Say, Turn
 from rtbridge.engine.schema import fault
 
@@ -145,3 +146,22 @@ def test_arguments_are_checked_against_their_schema(
     value: Any, schema: dict[str, Any], wrong: str | None
 ) -> None:
     assert fault(value, schema) == wrong
+
+
+@pytest.mark.models
+def test_what_was_studied_is_known_when_the_first_wish_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    meaning = speech_rig.meaning()
+    brain = Brain({}, meaning)
+    brain.study(None, TOOLS)
+    for text in brain.examples():
+        meaning.vector(text)
+    measured: list[str] = []
+    make = Meaning._make
+
+    def measure(self: Meaning, text: str) -> Any:
+        measured.append(text)
+        return make(self, text)
+
+    monkeypatch.setattr(Meaning, "_make", measure)
+    talk(brain).hear("Please make it dark in the kitchen, whatever that costs.")
+    assert len(measured) == 1  # the wish itself

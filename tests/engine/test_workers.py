@@ -1,13 +1,15 @@
-"""Threads for the models: as many as there are cores, and what is awaited goes first."""
+"""Threads for the models: as many as there are cores, what is due first goes first, and the rest makes way."""
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from concurrent.futures import Future
 
 import pytest
 
-from rtbridge.engine.workers import Urgency, Workers
+from rtbridge.engine.workers import NICER, Urgency, Workers
 
 PATIENCE_S = 30.0
 
@@ -39,12 +41,30 @@ class Busy:
         return self.done
 
 
-def test_what_is_awaited_goes_before_what_came_earlier_and_can_wait() -> None:
+def test_what_is_awaited_goes_before_what_came_earlier_and_is_due_later() -> None:
     busy = Busy()
-    last = busy.submit("second sentence", Urgency.AHEAD)
+    last = busy.submit("a pause", Urgency.SOON)
     busy.submit("one caller", Urgency.AWAITED)
     busy.submit("another caller", Urgency.AWAITED)
-    assert busy.go(last) == ["one caller", "another caller", "second sentence"]
+    assert busy.go(last) == ["one caller", "another caller", "a pause"]
+
+
+def test_a_sentence_ahead_of_what_is_heard_waits_for_nobody_and_keeps_nobody_waiting() -> None:
+    busy = Busy()  # with what is awaited
+    busy.submit("second sentence", Urgency.AHEAD).result(PATIENCE_S)
+    assert busy.done == ["second sentence"]
+    busy.go()
+
+
+@pytest.mark.parametrize(
+    ("urgency", "nicer"), [(Urgency.AWAITED, 0), (Urgency.SOON, 0), (Urgency.AHEAD, NICER)]
+)
+def test_only_what_has_time_makes_way_for_others(urgency: Urgency, nicer: int) -> None:
+    def nice() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    found = Workers(1).at(urgency).submit(nice).result(PATIENCE_S)
+    assert found == (min(nice() + nicer, 19) if sys.platform == "linux" else nice())
 
 
 def test_as_many_are_done_at_a_time_as_there_are_threads() -> None:
