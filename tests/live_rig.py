@@ -38,7 +38,7 @@ from rtbridge.settings import Settings
 from rtbridge.switchboard import Switchboard
 from rtbridge.upstream.port import Capabilities
 from rtbridge.upstream.text import TextModels
-from scripted_engine import WORD_SAMPLES, last_text, scripted
+from scripted_engine import WORD_SAMPLES, LevelEars, last_text, scripted
 from session_rig import AGENTS, scenario_in
 
 SDP = {"Content-Type": "application/sdp"}
@@ -78,7 +78,8 @@ class SeenUpstream(MemoryUpstream[Capabilities]):
     """An engine in memory that keeps what it was sent, audio left out."""
 
     def __init__(self) -> None:
-        parts = scripted(answer, voice=SineVoice())
+        self.ears = LevelEars()
+        parts = scripted(answer, voice=SineVoice(), ears=self.ears)
         super().__init__(parts, capabilities=Capabilities(is_engine=True, word_times=True))
         self.seen: list[dict[str, Any]] = []
 

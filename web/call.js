@@ -102,9 +102,35 @@ class Call {
     return this.send({ type: `rtbridge.tool.${approve ? "approve" : "reject"}`, event_id, call_id });
   }
 
-  /** Silence the microphone without leaving the call, or open it again. */
+  /** Silence the microphone without leaving the call, or open it again: here, so that nothing leaves, and there. */
   mute(muted) {
     for (const track of this.#microphone?.getAudioTracks() ?? []) track.enabled = !muted;
+    return this.send({ type: "rtbridge.input_audio.mute", muted });
+  }
+
+  /** Have the agent stand still, unheard, and go on with the next sample; the microphone is not touched. */
+  pause(paused) {
+    return this.send({ type: "rtbridge.output_audio.pause", paused });
+  }
+
+  /** Put the call on hold: neither side is heard. */
+  hold(held) {
+    return this.send({ type: "rtbridge.call.hold", held });
+  }
+
+  /** Have turns found as `turn_detection` says (Realtime API); null for push to talk. */
+  detectTurns(turn_detection) {
+    return this.send({ type: "session.update", session: { type: "realtime", audio: { input: { turn_detection } } } });
+  }
+
+  /** Push to talk: a turn begins. */
+  press() {
+    return this.send({ type: "input_audio_buffer.clear" });
+  }
+
+  /** Push to talk: the turn is over, and is to be answered unless the press was too short for one. */
+  release(long) {
+    return this.send({ type: "input_audio_buffer.commit" }) && (!long || this.send({ type: "response.create" }));
   }
 
   /** End the call from this side; idempotent. Survives the page: the DELETE is sent with keepalive. */

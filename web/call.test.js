@@ -314,3 +314,32 @@ test("scenarios are listed, and a list that is none is a problem", async () => {
   assert.deepEqual(await listScenarios(good), { data: [], demo: true });
   await assert.rejects(listScenarios(async () => answer(200, "[]")), (error) => error instanceof CallProblem && error.problem.kind === "bad_answer");
 });
+
+test("controls are events of the data channel, and a muted microphone is silent here too", async () => {
+  const { call, log, open, track } = fakeBrowser();
+  await call.open();
+  assert.equal(call.press(), false);
+  assert.equal(call.release(true), false);
+  open();
+  call.mute(true);
+  assert.equal(track.enabled, false);
+  call.mute(false);
+  assert.equal(track.enabled, true);
+  call.pause(true);
+  call.hold(true);
+  call.detectTurns(null);
+  call.press();
+  call.release(true);
+  call.release(false);
+  assert.deepEqual(log.peers[0].channel.sent.map((text) => JSON.parse(text)), [
+    { type: "rtbridge.input_audio.mute", muted: true },
+    { type: "rtbridge.input_audio.mute", muted: false },
+    { type: "rtbridge.output_audio.pause", paused: true },
+    { type: "rtbridge.call.hold", held: true },
+    { type: "session.update", session: { type: "realtime", audio: { input: { turn_detection: null } } } },
+    { type: "input_audio_buffer.clear" },
+    { type: "input_audio_buffer.commit" },
+    { type: "response.create" },
+    { type: "input_audio_buffer.commit" },
+  ]);
+});

@@ -2,6 +2,7 @@
 // call.js, what happens to state.js, and the state to view.js.
 import { anyWaiting } from "./approvals.js";
 import { CallProblem, createCall, listScenarios } from "./call.js";
+import { createTalkButton, mayTalk } from "./controls.js";
 import { createMeter } from "./level.js";
 import { following, initial, mount, reduce, render, toNewest } from "./view.js";
 
@@ -150,6 +151,24 @@ function answer({ answer: given, call: call_id }) {
   dispatch({ type: "error", error: { event_id, message: "Not answered: there is no channel to the server." } });
 }
 
+// -- controls -----------------------------------------------------------------------------------------------
+const talk = createTalkButton({
+  button: dom.talk,
+  mayTalk: () => mayTalk(state),
+  press: () => call?.press() && dispatch({ type: "page.pressed" }),
+  release: (long) => {
+    call?.release(long);
+    dispatch({ type: "page.let_go" });
+  },
+  now: () => performance.now(),
+});
+
+function detectTurns() {
+  talk.letGo();
+  const byHand = !state.byHand;
+  call?.detectTurns(byHand ? null : state.detection);
+}
+
 // -- what people do -----------------------------------------------------------------------------------------
 dom.connect.addEventListener("click", async () => {
   if (call) return call.hangUp();
@@ -162,6 +181,16 @@ dom["agent-pick"].addEventListener("change", () => {
   if (state.phase === "live") switchTo(agent);
   else pick({ scenario: state.scenario, agent });
 });
+dom["by-hand"].addEventListener("click", detectTurns);
+dom.mute.addEventListener("click", () => call?.mute(!state.controls.muted));
+dom.playback.addEventListener("click", () => call?.pause(!state.controls.paused));
+dom.hold.addEventListener("click", () => call?.hold(!state.controls.held));
+for (const kind of ["pointerdown", "pointerup"]) dom.talk.addEventListener(kind, talk[kind]);
+dom.talk.addEventListener("lostpointercapture", talk.pointerup);
+dom.talk.addEventListener("contextmenu", (event) => event.preventDefault()); // a long press is one to talk
+addEventListener("keydown", talk.keydown);
+addEventListener("keyup", talk.keyup);
+addEventListener("blur", talk.letGo);
 dom.pickers.addEventListener("submit", (event) => event.preventDefault());
 dom.composer.addEventListener("submit", (event) => {
   event.preventDefault();

@@ -3,6 +3,7 @@
 // `rtbridge.*`, the vocabulary of core/journal.py) and the page's own `page.*`. Events that are unknown,
 // malformed or about nothing change nothing and give the same object back, so a renderer may compare by `===`.
 import { APPROVAL_RULES, dropped, unanswered } from "./approvals.js";
+import { CONTROL_RULES, controlLine, NO_CONTROLS, withDetection } from "./controls.js";
 import { amend, append, appendBefore, clip, find, isId, MAX_PARTS, ms, place, replace, said, touch, withPart } from "./entries.js";
 import { tellEnding, tellProblem } from "./words.js";
 
@@ -11,7 +12,14 @@ export const LATENCY_PARTS = [
   "endpoint", "commit", "request", "tools", "created", "model", "gate", "playout", "lead", "wire",
 ];
 const JUDGED = new Set(["pending", "pass", "fail", "unchecked"]); // states of rtbridge.guardrail.judged
-const TURNS = new Set(["listening", "caller_speaking", "thinking", "agent_speaking", "deciding"]);
+const TURN_LINES = {
+  listening: ["Listening", "Say something"],
+  caller_speaking: ["You are speaking", "Pause when done"],
+  thinking: ["Thinking", "One moment"],
+  agent_speaking: ["Speaking", "Talk to interrupt"],
+  deciding: ["Deciding", "Was that an interruption?"],
+};
+const TURNS = new Set(Object.keys(TURN_LINES));
 
 /** The state of a page nobody has touched. */
 export function initial() {
@@ -25,6 +33,10 @@ export function initial() {
     scenario: null, // picked
     pick: null, // name of the agent picked to begin with
     agent: null, // who speaks now
+    controls: NO_CONTROLS, // {muted, paused, held}: in force, as the server says
+    byHand: false, // turns are pushed to talk: nobody finds them
+    pressed: false, // the button to talk is down
+    detection: { type: "server_vad" }, // how turns were found last, to go back to
     switching: null, // {agent, event_id}: who was picked during the call and has not taken over yet
     demo: false,
     entries: [], // {key, kind: message | tool | approval | handoff | notice, …}
@@ -70,18 +82,8 @@ export function stateLine(state) {
       return line("idle", "Ready", "Connect and talk");
   }
   if (!state.path) return line("interrupted", "Connection interrupted", "Waiting for it to come back");
-  switch (state.turn) {
-    case "caller_speaking":
-      return line("caller_speaking", "You are speaking", "Pause when done");
-    case "thinking":
-      return line("thinking", "Thinking", "One moment");
-    case "agent_speaking":
-      return line("agent_speaking", "Speaking", "Talk to interrupt");
-    case "deciding":
-      return line("deciding", "Deciding", "Was that an interruption?");
-    default:
-      return line("listening", "Listening", "Say something");
-  }
+  const [words, hint] = TURN_LINES[state.turn];
+  return { ...line(state.turn, words, hint), ...controlLine(state) };
 }
 
 // -- what several rules do --------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ function over(state) {
     if (now.guardrail?.state !== "pending") return now; // a verdict that did not come is none
     return { ...now, guardrail: { ...now.guardrail, state: "unchecked", rationale: "The call ended first." } };
   });
-  return { ...state, phase: "ended", step: null, path: true, switching: null, entries };
+  return { ...state, phase: "ended", step: null, path: true, switching: null, pressed: false, entries };
 }
 
 const elsewhere = (message) => tellProblem({ kind: "unknown_choice", message });
@@ -177,7 +179,8 @@ const RULES = {
   "page.ended": (state, { reason }) => ({ ...over(state), problem: null, ending: tellEnding(reason) }),
 
   // the call
-  "session.created": live,
+  ...CONTROL_RULES,
+  "session.created": (state, event) => withDetection(live(state), event),
   "rtbridge.call.opened": (state, { agent, demo }) => ({
     ...live(state), agent: isId(agent) ? agent : state.agent, demo: demo === true,
   }),
@@ -188,6 +191,7 @@ const RULES = {
   error: (state, { error }) => {
     const refused = state.switching !== null && error?.event_id === state.switching.event_id;
     const now = unanswered(refused ? { ...state, switching: null } : state, error?.event_id);
+    if (error?.code === "input_audio_buffer_commit_empty") return note(now, "info", "Hold the button down while you speak.");
     return note(now, "error", error?.message || error?.code || "The server told of an error.");
   },
 

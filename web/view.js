@@ -1,6 +1,7 @@
 // The page as a function of the state: `mount(document)` finds the elements once, `render(state, dom)` brings them
 // up to date. It changes only what changed (state is immutable, so `===` tells), decides nothing, and writes text
 // as text: no string ever becomes HTML. How one entry of the transcript looks is in entry-view.js.
+import { renderControls } from "./controls-view.js";
 import { entryView } from "./entry-view.js";
 import { picked, pickedAgent, stateLine } from "./state.js";
 
@@ -12,7 +13,7 @@ const NEAR_PX = 96; // a reader this close to the end is following it
 export function mount(document) {
   const names = [
     "demo", "pickers", "scenario", "agent-pick", "agent-label", "stage", "orb", "state", "agent", "mic-level", "agent-level",
-    "connect", "problem", "scroll", "empty", "dropped", "transcript", "newest", "composer", "words", "send", "sound",
+    "controls", "talk", "by-hand", "mute", "playback", "hold", "connect", "problem", "scroll", "empty", "dropped", "transcript", "newest", "composer", "words", "send", "sound",
   ];
   const dom = { document, views: new Map(), shown: null };
   for (const name of names) dom[name] = document.getElementById(name);
@@ -46,6 +47,8 @@ export function render(state, dom) {
   text(dom.connect, state.phase === "connecting" ? "Cancel" : state.phase === "live" ? "Disconnect" : "Connect");
   dom.connect.className = inCall ? "quiet" : "primary";
   dom.connect.disabled = state.phase === "loading";
+
+  if (changed("phase", "byHand", "pressed", "controls")) renderControls(state, dom);
 
   const typing = state.phase === "live";
   // A disabled field loses the focus to nowhere; give it to what the person needs next.
