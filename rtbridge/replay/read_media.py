@@ -1,4 +1,4 @@
-"""Reading a story's `[media]`: the codec of the caller's leg and the network under it. Real roads only (`--wire`)."""
+"""Reading a story's `[media]`: the codec of the caller's leg, the network under it, and whether there is a button."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def read_media(media: Table | None) -> Media:
     if codec is not None and codec not in CODECS:
         media.add("codec", f'no codec "{codec}"{suggest(codec, CODECS)}')
         codec = None
-    net = media.table("net", "`net`")
+    net, by_hand = media.table("net", "`net`"), media.boolean("push_to_talk") or False
     media.finish()
-    return Media(codec, None if net is None else _network(net))
+    return Media(codec, None if net is None else _network(net), by_hand)
 
 
 def _network(net: Table) -> Profile:

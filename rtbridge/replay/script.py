@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from rtbridge.core import pcm
+from rtbridge.replay.button import Button
 from rtbridge.replay.hearing import Hearing, audible_span
 from rtbridge.replay.story import Anchor, Story, Turn
 
@@ -68,6 +69,7 @@ class Script:
         self._next = 0
         self._sounding = b""
         self._keys: deque[tuple[int, str]] = deque()  # at which sample the turn presses what
+        self._button = Button(story.media.push_to_talk)
         self._playing: Played | None = None
         self._hearing = Hearing()
         self._now = 0  # samples heard
@@ -105,6 +107,7 @@ class Script:
         What is said depends only on what was heard before. After the end it is silence.
         """
         said = self._speak()
+        self.outbox += self._button.events(self._now)
         self._now += pcm.FRAME_SAMPLES
         self._hearing.feed(heard)
         self.heard += heard
@@ -211,6 +214,8 @@ class Script:
             turn, now, now + span.start, now + span.end, now + pcm.samples_of(turn.sound.pcm)
         )
         self._sounding = turn.sound.pcm
+        if not turn.is_noise:
+            self._button.use(self._playing.speech_start, self._playing.speech_end)
         self._state = _State.PLAYING
 
     def _press(self, turn: Turn, keys: str) -> None:

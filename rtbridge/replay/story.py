@@ -159,10 +159,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """How the caller's leg is carried over the wire; the virtual road carries samples and ignores it with a note."""
+    """How the caller's leg is carried over the wire; the virtual road carries samples and ignores it with a note.
+
+    But for `push_to_talk`, which is the caller's own: on both roads turns are made with a button, pressed a little
+    late and let go a little early, and noises are made without it.
+    """
 
     codec: str | None = None  # None: opus, unsaid
     net: Profile | None = None
+    push_to_talk: bool = False
 
 
 class UpstreamKind(Enum):
@@ -202,5 +207,5 @@ class Story:
     budget: Budget
     faults: tuple[Fault, ...] = ()  # of the upstream; virtual road only
     upstream: UpstreamChoice = UpstreamChoice()
-    media: Media = Media()  # wire only
+    media: Media = Media()
     stays_ms: int = 0  # the caller stays on the line at least so long
