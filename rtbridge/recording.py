@@ -18,6 +18,7 @@ import json
 import queue
 import threading
 import wave
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -28,7 +29,7 @@ from rtbridge.core import pcm
 from rtbridge.core.journal import ControlsChanged, Entry, ItemHeard
 from rtbridge.core.leg import CallerLeg, Hear, LegEvent, LegKey, LegMessage, LegUp, Pull
 from rtbridge.settings import Settings
-from rtbridge.upstream.frames import Row
+from rtbridge.upstream.frames import APPEND, Row
 from rtbridge.upstream.port import Upstream
 from rtbridge.upstream.recorder import RecordedUpstream
 from rtbridge.upstream.scrub import Scrubber
@@ -63,6 +64,7 @@ class Recording:
         self._heard_from_ms: int | None = None  # where heard.wav begins
         self._words_bytes = 0
         self._caller_samples = 0
+        self._appended: list[tuple[int, int]] = []  # samples that went upstream by now, and that came by then
         self._deaf = False  # the caller is muted or on hold
         self._files: dict[str, BinaryIO] = {}
         self.announce: Callable[[], None] = lambda: (
@@ -106,6 +108,9 @@ class Recording:
         self._put("entry", (at_ms, entry))
 
     def _frame(self, row: Row) -> None:
+        if row.event.get("type") == APPEND:
+            before = self._appended[-1][0] if self._appended else 0
+            self._appended.append((before + row.event["samples"], self._caller_samples))
         try:
             self._put("frame", (row.event.get("type") == AUDIO, row.line()))
         except Exception as error:  # noqa: BLE001 - the border to the call: what cannot be written must not end it
@@ -195,7 +200,7 @@ class Recording:
         mask_keys(self._events, self._messages, self._scrubber)
         self._text("events.jsonl", [json.dumps(mask(event)) for event in self._events])
         self._text("messages.jsonl", [json.dumps(mask(message)) for message in self._messages])
-        self._track("caller", [(start, end) for start, end in silenced.caller_ms])
+        self._track("caller", [self._came_ms(start, end) for start, end in silenced.caller_ms])
         self._track("heard", self._silenced_heard(silenced))
         self._say_what_it_is()
 
@@ -213,6 +218,19 @@ class Recording:
         spans = (self._spans.get(item) for item in silenced.items)
         since = self._heard_from_ms or 0
         return [(start - since, end - since) for start, end in filter(None, spans)]
+
+    def _came_ms(self, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """Return where in the caller's track lies a stretch of what went upstream, which is not all that came."""
+        if not self._appended:
+            return start_ms, end_ms
+        first, last = pcm.samples_of_ms(start_ms + 1), pcm.samples_of_ms(end_ms)  # in whole ms, rounded down
+        return start_ms + self._not_sent(first), end_ms + self._not_sent(last)
+
+    def _not_sent(self, sample: int) -> int:
+        """Return how many ms of the caller's had not gone upstream when their `sample`, counted from 1, did."""
+        n = min(bisect_left(self._appended, (sample, 0)), len(self._appended) - 1)
+        appended, came = self._appended[n]
+        return pcm.ms_of_samples(max(0, came - appended))
 
     def _line(self, at: str | tuple[int, int]) -> str:
         if isinstance(at, str):

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from rtbridge.core import pcm
 from rtbridge.settings import Settings
-from rtbridge.upstream.frames import TEXTS, Row
+from rtbridge.upstream.frames import APPEND, TEXTS, Row
 from rtbridge.upstream.scrub import Scrubber, pieces
 
 AUDIO: Final = "response.output_audio.delta"
@@ -86,8 +87,19 @@ def scrub_lines(lines: Iterable[str], scrubber: Scrubber) -> tuple[list[str], Si
         if parts != masked:
             silenced.items.add(str(events[0].get("item_id")))
     spans: dict[str, list[int]] = {}
+    appended = begun = 0  # samples of the caller's audio
     for n, row in parsed.items():
         event = row["event"]
+        if event["type"] == APPEND:
+            appended += event.get("samples") or 0
+        elif event["type"] == "input_audio_buffer.clear":
+            begun = appended
+        elif (
+            event["type"] == "input_audio_buffer.committed"
+        ):  # where turns are pushed to talk, nobody tells edges
+            turn = [pcm.ms_of_samples(begun), pcm.ms_of_samples(appended)]
+            spans.setdefault(str(event.get("item_id")), turn)
+            begun = appended
         if (edge := _SPEECH.get(event["type"])) is not None:
             at_ms = event.get(edge)
             spans.setdefault(str(event.get("item_id")), []).append(at_ms if isinstance(at_ms, int) else 0)
