@@ -44,6 +44,8 @@ TESTS: Final = (
     "tests/test_schedules.py",
     "tests/test_truncation.py",
     "tests/test_waits.py",
+    "tests/test_waterfall.py",
+    "tests/test_waterfall_on_wire.py",
     "tests/scenarios/test_injections.py",
     "tests/replay/test_stories.py",
     "tests/replay/test_stories_on_wire.py",
