@@ -33,6 +33,7 @@ Verdict = dict[str, Any]  # passed, tail, and figures by name
 TESTS: Final = (
     "tests/core/test_barge_in.py",
     "tests/core/test_schedules.py",
+    "tests/core/test_schedules_by_hand.py",
     "tests/core/test_server_events.py",
     "tests/upstream/test_bad_events.py",
     "tests/agents/test_effects_kill.py",

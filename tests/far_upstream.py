@@ -99,6 +99,7 @@ class FarUpstream:
     cancel_delay_ms: int = 0
     ack_delay_ms: int = 0
     birth_delay_ms: int = 0
+    commit_delay_ms: int = 0
     deaf_to_cancel: bool = False
     items: dict[str, FarItem] = field(default_factory=dict)
     asides: dict[str, FarItem] = field(default_factory=dict)  # said beside the conversation
@@ -215,15 +216,16 @@ class FarUpstream:
                 return self._after(self.cancel_delay_ms, {"type": "_cancel", "id": self.active.response_id})
             case "input_audio_buffer.commit" | "input_audio_buffer.clear":
                 self.speaking = False
-                if event["type"].endswith("commit"):
-                    self.turns.append(bytes(self.heard))
+                said = bytes(self.heard)
                 self.heard.clear()
-                return [
-                    {
-                        "type": event["type"].replace("commit", "committed").replace("clear", "cleared"),
-                        "item_id": "x",
-                    }
-                ]
+                if event["type"].endswith("clear"):
+                    return [{"type": "input_audio_buffer.cleared"}]
+                item_id = self.new_id("said")
+                self.turns.append(said)
+                self.items[item_id] = FarItem("message", "user")
+                return self._after(
+                    self.commit_delay_ms, {"type": "input_audio_buffer.committed", "item_id": item_id}
+                )
         return self.error(event, "unknown_event")
 
     def _after(self, delay_ms: int, event: Wire) -> list[Wire]:

@@ -98,6 +98,10 @@ class Rig:
                 self.to_agents.append(event)
             self._carry_out()
 
+    def said(self) -> bytes:
+        """Return the next 20 ms that the caller says."""
+        return self.voice.frame() if self.far.speaking else pcm.SILENT_FRAME
+
     def hear(self, chunk: bytes) -> None:
         """Let the caller's microphone give its next samples."""
         for part in self.call.hear(chunk, self.now):
@@ -119,7 +123,7 @@ class Rig:
         for _ in range(ms // pcm.FRAME_MS):
             self.now += pcm.FRAME_MS / 1000
             self.upstream(*self.far.generate(pcm.FRAME_MS))
-            self.hear(self.voice.frame() if self.far.speaking else pcm.SILENT_FRAME)
+            self.hear(self.said())
             frame = self.call.pull(pcm.FRAME_SAMPLES, self.now)
             assert len(frame) == pcm.FRAME_BYTES
             tag = int.from_bytes(frame[:2], "little")

@@ -53,6 +53,8 @@ async def test_a_stock_clients_button_gives_the_ears_all_that_was_said_and_nothi
     assert turn == bytes(around) + said + bytes(pcm.samples_of_ms(160) * pcm.SAMPLE_BYTES)
     assert [entry.text for entry in rig.entries(journal.CallerSaid)] == ["hello there"]
     assert rig.entries(journal.ItemHeard)[-1].heard_text == "You said hello there."
+    (waterfall,) = [one for one in rig.entries(journal.TurnEnded) if one.respond_ms is not None]
+    assert 160 <= waterfall.respond_ms <= 200, "from the last voiced sample, the tail included"
     (error,) = rig.leg.events_told("error")
     assert error["error"]["code"] == "input_audio_buffer_commit_empty"
     assert [event["before_ms"] for event in rig.leg.events_told("rtbridge.push_to_talk.pressed")] == [200]
