@@ -7,7 +7,7 @@ apart. Word times: the model has a duration per phoneme inside, which its publis
 graph output for it is appended to the ONNX file (protobuf merges concatenated messages, so this is a few
 bytes behind the end, and the checked file itself stays as it is).
 
-Everything is seeded: the same text, voice and speed give the same bytes.
+Everything is seeded: the same text, voice and speed give the same bytes, and are made once (kept_speech.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -25,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbridge.core.pcm import samples_of_ms, silence
+from rtbridge.engine.kept_speech import KeptSpeech
 from rtbridge.engine.models import HIBARI, HOW_TO
 from rtbridge.engine.onnx import open_session
 from rtbridge.engine.parts import Spoken
@@ -84,14 +86,17 @@ class HibariVoice:
         self._normalize = normalize
         self._g2p = G2P()
         self._g2p_lock = threading.Lock()
+        self._kept = KeptSpeech()
         self._session = open_session(with_output(model, DURATIONS))
         self._vocab: dict[str, int] = _vocabulary(ASSETS)
 
     def speak(self, text: str, *, voice: str, speed: float) -> Iterator[Spoken]:
         """Yield `text` as audio; see `parts.Voice.speak`."""
         timbre = VOICES.get(voice, VOICES[DEFAULT_VOICE])
+        speed = min(max(speed, 0.25), 1.5)
         for sentence in sentences(text):
-            yield self._sentence(sentence, timbre, min(max(speed, 0.25), 1.5))
+            make = partial(self._sentence, sentence, timbre, speed)
+            yield self._kept.get_or_make((sentence, timbre, speed), make)
 
     def _sentence(self, sentence: Sentence, timbre: Timbre, speed: float) -> Spoken:
         with self._g2p_lock:  # its lazily opened parts are not made for threads
