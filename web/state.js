@@ -142,10 +142,10 @@ const note = (state, tone, text) => append(state, { kind: "notice", tone, text: 
 // -- the rules, by event type -------------------------------------------------------------------------------
 const RULES = {
   // the page itself
-  "page.listed": (state, { data, demo, scenario, agent }) => {
+  "page.listed": (state, { data, default: usual, demo, scenario, agent }) => {
     const scenarios = data.filter((one) => isId(one?.id) && Array.isArray(one.agents));
     const wanted = scenarios.find((one) => one.id === scenario);
-    const chosen = wanted ?? scenarios[0];
+    const chosen = wanted ?? scenarios.find((one) => one.id === usual) ?? scenarios[0];
     const known = chosen?.agents.some((one) => one.name === agent);
     let problem = chosen ? null : tellProblem({ kind: "no_scenarios" });
     if (chosen && scenario && !wanted) {

@@ -173,6 +173,11 @@ test("a link to a scenario or an agent that is not here is told and the start is
   assert.match(reduce(initial(), { ...LISTED, agent: "nobody" }).problem.advice, /nobody/);
   assert.equal(reduce(initial(), { ...LISTED, scenario: "simple_handoff", agent: "haikuWriter" }).pick, "haikuWriter");
   assert.equal(reduce(initial(), { ...LISTED, data: [] }).problem.kind, "no_scenarios");
+  const cafe = { id: "cafe", title: "Café", start: "host", agents: [{ name: "host" }] };
+  const two = { ...LISTED, data: [cafe, ...LISTED.data] };
+  const picks = [{}, { default: "simple_handoff" }, { default: "gone" }, { default: "simple_handoff", scenario: "cafe" }];
+  const found = picks.map((pick) => reduce(initial(), { ...two, ...pick }).scenario);
+  assert.deepEqual(found, ["cafe", "simple_handoff", "cafe", "cafe"]);
 });
 
 test("nothing can be picked during a call", () => {

@@ -18,7 +18,7 @@ from rtbridge.errors import BadRequest, NotFound, PeerError, Unauthorized, Unsup
 from rtbridge.server import history
 from rtbridge.server.approvals import Approvals
 from rtbridge.server.body import MOST_BODY_BYTES, check_wish, read_bytes, read_object, read_offer
-from rtbridge.server.calls import Answered, Calls
+from rtbridge.server.calls import Answered, Calls, default_scenario
 from rtbridge.server.guard import From, Guard, cors_headers
 from rtbridge.server.keys import DEFAULT_TTL_S, LEAST_TTL_S, MOST_TTL_S, Grant, Keyring
 from rtbridge.server.ops import Metrics
@@ -277,7 +277,8 @@ class Bridge:
             }
             for scenario in self._board.scenarios.values()
         ]
-        return web.json_response({"data": listed, "demo": self._demo})
+        default = default_scenario(self._board.scenarios)
+        return web.json_response({"data": listed, "default": default, "demo": self._demo})
 
     # -- operations and page ------------------------------------------------------------------------------
     async def _livez(self, _request: web.Request) -> web.Response:

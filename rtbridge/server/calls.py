@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import weakref
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -250,14 +250,17 @@ class Calls:
             return secret.scenario, secret.agent or agent
         if scenario is not None:
             return scenario, agent
-        scenarios = self._board.scenarios
-        if DEFAULT_SCENARIO in scenarios or not scenarios:
-            return DEFAULT_SCENARIO, agent
-        return next(iter(scenarios)), agent
+        return default_scenario(self._board.scenarios), agent
 
     def _forget_ended(self) -> None:
         for call_id in [call_id for call_id in self._calls if not self.alive(call_id)]:
             del self._calls[call_id]
+
+
+def default_scenario(scenarios: Iterable[str]) -> str:
+    """Return the scenario of a call that names none: DEFAULT_SCENARIO, or the first where that one is not served."""
+    names = list(scenarios)
+    return DEFAULT_SCENARIO if DEFAULT_SCENARIO in names or not names else names[0]
 
 
 def _no_call() -> NotFound:

@@ -170,8 +170,14 @@ async def test_the_scenario_list_tells_title_agents_and_start_agent() -> None:
                     "agents": [{"name": "x", "description": "does x"}, {"name": "y", "description": ""}],
                 }
             ],
+            "default": "a",
             "demo": True,
         }
+        bridge.board.scenarios |= {
+            "simple_handoff": FakeScenario("simple_handoff", "Haiku", "x", {"x": FakeAgent("x")})
+        }
+        _, _, listed = await bridge.ask("GET", "/v1/scenarios")
+        assert listed["default"] == "simple_handoff"  # of whoever names none, and of the page
 
 
 async def test_metrics_count_what_happened_and_need_a_key_where_keys_are() -> None:
