@@ -65,7 +65,7 @@ def _keep_newest(open_letters: dict[str, Any]) -> None:
 
 def tell_session(call: Call, kind: str) -> dict[str, Any]:
     """Tell the client the session in force (events session.created, session.updated) and return what it was told."""
-    seen = view.session_view(call.session, call_id=call.plan.call_id, detection=call.detection.value)
+    seen = view.session_view(call.session, call_id=call.plan.call_id, detection=call.detection.shown)
     call.tell({"type": kind, "event_id": call.new_id("event"), "session": seen})
     return seen
 

@@ -32,6 +32,11 @@ class TurnDetection:
         return changed
 
     @property
+    def shown(self) -> Wire | None:
+        """What a client is told: until somebody has chosen, what holds where nobody does, and not push to talk."""
+        return self.value if self.chosen else DEFAULT
+
+    @property
     def creates(self) -> bool:
         """Whether a turn that was found is answered without anybody asking."""
         return self.value is not None and self.value.get("create_response") is not False

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 ANSWER_MS = 30_000
 SPEAK_MS = 60_000
-LATE_MS = 150  # the finger, after the first sound
+LATE_MS = 80  # the finger, after the first sound; what drives the browser takes a while more
 AUDIBLE = 1e-4  # energy of a second of speech at -40 dBFS
 SILENT = 1e-6  # ... and of what a codec leaves of silence
 
@@ -60,7 +60,7 @@ def first_sound_ms(path: Path) -> float:
 
 
 def say_by_key(page: Page, wav: Path) -> None:
-    """Speak; press the space bar 150 ms after the first sound, let go with the end of the file."""
+    """Speak; press the space bar after the first sound, let go with the end of the file."""
     talk = page.locator("#talk")
     page.evaluate("wav => { window.saying = rig.say(wav); }", as_base64(wav))
     page.wait_for_timeout(first_sound_ms(wav) + LATE_MS)
@@ -100,7 +100,7 @@ def test_the_space_bar_talks_and_playback_off_silences_the_agent_and_not_the_mic
     playback.click()
     expect(playback).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#state")).to_contain_text("Agent paused")
-    page.wait_for_timeout(600)  # what was on its way, and the browser's jitter buffer
+    page.wait_for_timeout(800)  # what was on its way, and the browser's jitter buffer
     assert energy(page, 1_000) < SILENT
     page.screenshot(path=artifacts / "controls_paused_1280.png")
     playback.click()

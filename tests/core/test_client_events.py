@@ -113,6 +113,14 @@ def test_a_client_that_configures_before_the_agents_do_keeps_its_turn_detection(
     assert len(rig.told("session.updated")) == 1
 
 
+def test_a_session_that_the_agents_have_yet_to_configure_is_not_shown_as_push_to_talk() -> None:
+    rig = Rig(go=False)
+    rig.call.leg_up(rig.now)
+    rig.act()
+    (created,) = rig.told("session.created")
+    assert created["session"]["audio"]["input"]["turn_detection"] == {"type": "server_vad"}
+
+
 def test_push_to_talk_is_a_session_without_turn_detection_and_two_events() -> None:
     rig = Rig()
     rig.client({"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}})
