@@ -275,7 +275,7 @@ MUTATIONS: Final = (
     Mutation(
         "what the gate takes is blamed on the speaker",
         "core/latency.py",
-        "            item.first_audio_s if item.cleared_s is None else item.cleared_s,\n",
+        "            cleared_s + sounded.withheld_s,  # a silent beginning that the gate then held back\n",
         "            item.first_audio_s,\n",
         ("core/test_latency.py::test_a_delay_in_one_stage_is_told_of_that_stage_and_of_no_other",),
     ),

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import Count, KeepFigures
 from recorded_gap import recordings
+from rtbridge.core import pcm
 from rtbridge.core.journal import LATENCY_PARTS
 from rtbridge.replay.clock import on_virtual_time
 from session_rig import scenario_in
@@ -81,6 +82,39 @@ def test_the_waterfall_adds_up_to_the_gap_in_the_callers_recording(
     keep_figures("waterfall", figures)
     assert said_by_itself == len(off_ms) == turns
     assert within >= SHARE * len(off_ms), figures
+
+
+def test_a_turn_that_is_pushed_to_talk_is_timed_from_the_voice_and_not_from_the_button(
+    tmp_path: Path, count: Count
+) -> None:
+    turns = count(6, 60)
+    off_ms: list[float] = []
+
+    @on_virtual_time(limit_s=1_700)
+    async def talk() -> None:
+        lot = random.Random("by hand")
+        call = WaterfallCall(scenario_in(tmp_path, DESK, guarded=True), seed=11)
+        async with call.up(), asyncio.TaskGroup() as hands:
+            none = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+            call.leg.say({"type": "session.update", "session": none})
+            for _ in range(turns):
+                await asyncio.sleep(lot.uniform(0.1, 0.5))
+                sound, late_s = lot.choice(recordings()), lot.uniform(-0.1, 0.4)
+
+                async def push(held_s: float = len(sound) / 2 / pcm.RATE + late_s) -> None:
+                    call.leg.say({"type": "input_audio_buffer.clear"})
+                    await asyncio.sleep(held_s)
+                    call.leg.say({"type": "input_audio_buffer.commit"})
+                    call.leg.say({"type": "response.create"})
+
+                hands.create_task(push())
+                told, recorded_ms = await call.turn(sound, **drawn(lot))
+                assert told.respond_ms is not None
+                off_ms.append(told.respond_ms - recorded_ms)
+            assert not call.leg.events_told("input_audio_buffer.speech_stopped")
+
+    talk()
+    assert sum(abs(off) <= WITHIN_MS for off in off_ms) >= SHARE * turns, off_ms
 
 
 SLOW_MS: Final = 240.0

@@ -133,12 +133,12 @@ class DelayedUpstream:
     voices: deque[bytes] = field(default_factory=deque)  # what the agent says, turn by turn, again and again
     capabilities: Capabilities = field(default_factory=lambda: Capabilities(word_times=True))
     url: str = "memory:delays"
-    received: list[str] = field(default_factory=list)  # types of client events
 
     def __post_init__(self) -> None:
         self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._ears = _Ears()
         self._heard_samples = 0
+        self._by_hand = False  # turns are the client's to find
         self._number = 0
         self._due_s = 0.0
 
@@ -161,50 +161,38 @@ class DelayedUpstream:
 
     def send_audio(self, pcm_: bytes) -> int:
         self._heard_samples += pcm.samples_of(pcm_)
-        end_ms = pcm.ms_of_samples(self._heard_samples)
-        match self._ears.hear(pcm_):
-            case "started":
-                item_id = self._item("u")
-                self._say(
-                    {
-                        "type": "input_audio_buffer.speech_started",
-                        "item_id": item_id,
-                        "audio_start_ms": end_ms,
-                    }
-                )
-            case "stopped":
-                item_id = f"u{self._number}"
-                content = [{"type": "input_audio", "transcript": None}]
-                item = {
-                    "id": item_id,
-                    "type": "message",
-                    "role": "user",
-                    "status": "completed",
-                    "content": content,
-                }
-                stopped = {
-                    "type": "input_audio_buffer.speech_stopped",
-                    "item_id": item_id,
-                    "audio_end_ms": end_ms,
-                }
-                self._say(stopped, after_ms=self.delays.endpoint)
-                committed = {
-                    "type": "input_audio_buffer.committed",
-                    "item_id": item_id,
-                    "previous_item_id": None,
-                }
-                self._say(
-                    committed, {"type": "conversation.item.added", "item": item}, after_ms=self.delays.commit
-                )
-                kind = "conversation.item.input_audio_transcription.completed"
-                self._say({"type": kind, "item_id": item_id, "content_index": 0, "transcript": CALLER_SAYS})
+        heard = None if self._by_hand else self._ears.hear(pcm_)
+        end_ms, buffer = pcm.ms_of_samples(self._heard_samples), "input_audio_buffer"
+        if heard == "started":
+            item_id = self._item("u")
+            self._say({"type": f"{buffer}.speech_started", "item_id": item_id, "audio_start_ms": end_ms})
+        elif heard == "stopped":
+            item_id = f"u{self._number}"
+            stopped = {"type": f"{buffer}.speech_stopped", "item_id": item_id, "audio_end_ms": end_ms}
+            self._say(stopped, after_ms=self.delays.endpoint)
+            self._commit(item_id)
         return 0
+
+    def _commit(self, item_id: str) -> None:
+        committed = {"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": None}
+        item: dict[str, Any] = {"id": item_id, "type": "message", "role": "user", "status": "completed"}
+        item |= {"content": [{"type": "input_audio", "transcript": None}]}
+        added = {"type": "conversation.item.added", "item": item}
+        self._say(committed, added, after_ms=self.delays.commit)
+        kind = "conversation.item.input_audio_transcription.completed"
+        self._say({"type": kind, "item_id": item_id, "content_index": 0, "transcript": CALLER_SAYS})
 
     def send(self, event: Mapping[str, Any]) -> None:
         kind = event["type"]
-        self.received.append(kind)
         if kind == "session.update":
+            given = event["session"].get("audio", {}).get("input", {})
+            if "turn_detection" in given:
+                self._by_hand = given["turn_detection"] is None
             self._say({"type": "session.updated", "session": dict(event["session"])})
+        elif kind == "input_audio_buffer.clear":
+            self._say({"type": "input_audio_buffer.cleared"})
+        elif kind == "input_audio_buffer.commit":
+            self._commit(self._item("u"))
         elif kind == "conversation.item.create":
             item = {"id": self._item("i"), "status": "completed", **event["item"]}
             self._say(

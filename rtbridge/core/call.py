@@ -20,7 +20,6 @@ from rtbridge.core import (
     guarding,
     interruption,
     journal,
-    pcm,
     push_to_talk,
     waits,
 )
@@ -257,9 +256,8 @@ class Call:
             match mark:
                 case Began(item_id):
                     self._began(item_id, now)
-                case Sounded(item_id, at, lead):
-                    agent, sound_s = self.speech.queued(item_id).agent, now + at / pcm.RATE
-                    self.stopwatch.sounded(item_id, agent=agent, sound_s=sound_s, lead_s=lead / pcm.RATE)
+                case Sounded(item_id):
+                    self.stopwatch.sounded(mark, agent=self.speech.queued(item_id).agent, now=now)
                 case Played(progress):
                     self.note(self.speech.played(progress))
                     interruption.cut_if_cancelled(self, progress)

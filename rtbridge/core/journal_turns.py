@@ -52,7 +52,7 @@ class TurnEnded(Entry):
     )
     created_ms: int  # ... -> response.created
     model_ms: int  # response.created -> first audio delta of the item that is heard
-    gate_ms: int  # first audio delta -> the guardrails let its first sample pass
+    gate_ms: int  # first audio delta -> the guardrails let it pass, up to its first sound
     playout_ms: int  # ... -> pulled: the 20 ms clock, what plays before it, pauses
     lead_ms: int  # the silence that the item begins with
     wire_ms: int  # pulled -> its packet has left, with what the encoder holds back

@@ -15,7 +15,9 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Final
 
+from rtbridge.core import pcm
 from rtbridge.core.journal import TurnEnded
+from rtbridge.core.playout import Sounded
 from rtbridge.core.requests import Response
 
 MAX_ITEMS: Final = 64  # of one turn that are not heard
@@ -50,6 +52,7 @@ class _Sounded:
     agent: str
     sound_s: float
     lead_s: float
+    withheld_s: float
 
 
 class Stopwatch:
@@ -97,13 +100,14 @@ class Stopwatch:
         if item is not None and item.cleared_s is None:
             item.cleared_s = now
 
-    def sounded(self, item_id: str, *, agent: str, sound_s: float, lead_s: float) -> None:
-        """Note an item's first sound, in the frame that was just pulled: at `sound_s`, after `lead_s` of silence."""
+    def sounded(self, mark: Sounded, *, agent: str, now: float) -> None:
+        """Note an item's first sound, in the frame that was just pulled."""
         turn = self._turn
-        item = turn.items.get(item_id) if turn is not None else None
+        item = turn.items.get(mark.item_id) if turn is not None else None
         if turn is not None and item is not None:  # or the rest of an earlier answer is still playing
             self._turn = None
-            self._sounded = _Sounded(turn, item, item_id, agent, sound_s, lead_s)
+            at_s, lead_s, withheld_s = (n / pcm.RATE for n in (mark.at, mark.lead, mark.withheld))
+            self._sounded = _Sounded(turn, item, mark.item_id, agent, now + at_s, lead_s, withheld_s)
 
     def sent(self, wire_ms: float, *, rtt_ms: float = 0.0) -> TurnEnded | None:
         """Note how long the frame that was pulled last was on its way out; return the latencies of a turn it answers.
@@ -116,6 +120,7 @@ class Stopwatch:
         turn, item = sounded.turn, sounded.item
         requested_s = turn.over_s if turn.requested_s is None else turn.requested_s
         committed_s = turn.over_s if turn.committed_s is None else min(turn.committed_s, requested_s)
+        cleared_s = item.first_audio_s if item.cleared_s is None else item.cleared_s
         moments = [
             turn.over_s if turn.voice_end_s is None else turn.voice_end_s,
             turn.over_s,
@@ -124,7 +129,7 @@ class Stopwatch:
             item.asked_s,
             item.created_s,
             item.first_audio_s,
-            item.first_audio_s if item.cleared_s is None else item.cleared_s,
+            cleared_s + sounded.withheld_s,  # a silent beginning that the gate then held back
             sounded.sound_s - sounded.lead_s,
             sounded.sound_s,
             sounded.sound_s + wire_ms / 1000,

@@ -37,11 +37,15 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Sounded:
-    """The first sound of an item was pulled, `at` samples after the beginning of the pull; `lead` of it were silent."""
+    """The first sound of an item was pulled, `at` samples after the beginning of the pull; `lead` of it were silent.
+
+    Among these the item waited at its limit, for `withheld` samples.
+    """
 
     item_id: str
     at: int
     lead: int
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class _Item:
     finished: bool = False
     limit: int | None = None  # samples that may be pulled so far; None for all
     sounded: bool = False  # its first sound was pulled
+    withheld: int = 0  # samples that it might have given since it began, but for its limit
 
     def progress(self) -> Progress:
         return Progress(self.item_id, self.content_index, self.pulled, self.pushed)
@@ -167,6 +172,7 @@ class Playout:
             chunk = item.chunks[0]
             take = min(wanted, len(chunk) // pcm.SAMPLE_BYTES)
             if item.limit is not None and (take := min(take, item.limit - item.pulled)) <= 0:
+                item.withheld += wanted if item.pulled else 0
                 break
             if item.pulled == 0:
                 self._marks.append(Began(item.item_id))
@@ -233,7 +239,7 @@ class Playout:
         at = sound_within(b"".join(ahead), take)
         if at is not None:
             item.sounded = True
-            self._marks.append(Sounded(item.item_id, before + at, item.pulled + at))
+            self._marks.append(Sounded(item.item_id, before + at, item.pulled + at, item.withheld))
 
     def _find(self, item_id: str) -> _Item | None:
         return next((item for item in self._items if item.item_id == item_id), None)

@@ -6,13 +6,23 @@ from collections.abc import Callable
 
 import pytest
 
+from rtbridge.core import pcm
 from rtbridge.core.journal import LATENCY_PARTS, TurnEnded
 from rtbridge.core.latency import MAX_ITEMS, Stopwatch
+from rtbridge.core.playout import Sounded
 from rtbridge.core.requests import Response, Want
 
 
 def response(asked_s: float, created_s: float) -> Response:
     return Response("r", Want("speech"), asked_s=asked_s, created_s=created_s)
+
+
+def sound(
+    watch: Stopwatch, item_id: str, sound_s: float, *, lead_s: float = 0.0, withheld_s: float = 0.0
+) -> None:
+    """Let the first sound of an item of the greeter be pulled."""
+    lead, withheld = round(lead_s * pcm.RATE), round(withheld_s * pcm.RATE)
+    watch.sounded(Sounded(item_id, 240, lead, withheld), agent="greeter", now=sound_s - 0.01)
 
 
 def parts_of(turn: TurnEnded | None) -> dict[str, int]:
@@ -32,7 +42,7 @@ def test_the_parts_of_a_spoken_turn_add_up_to_what_the_caller_waited() -> None:
     watch.cleared(10.6, "a")
     watch.cleared(10.8, "a")
     assert watch.sent(0.0) is None
-    watch.sounded("a", agent="greeter", sound_s=10.7, lead_s=0.045)
+    sound(watch, "a", 10.7, lead_s=0.045)
     assert watch.sent(2.6, rtt_ms=81.0) == TurnEnded(
         "a", "greeter", 1223, 520, 20, 30, 0, 50, 300, 200, 55, 45, 3, ear_estimate_ms=40
     )
@@ -46,7 +56,7 @@ def test_the_sum_is_not_off_by_a_rounding_a_part() -> None:
     watch.requested(0.0012)
     watch.first_audio(0.0020, "a", response(0.0012, 0.0016))
     watch.cleared(0.0024, "a")
-    watch.sounded("a", agent="g", sound_s=0.0032, lead_s=0.0004)
+    sound(watch, "a", 0.0032, lead_s=0.0004)
     turn = watch.sent(0.4)
     assert turn is not None
     assert turn.respond_ms == 4
@@ -71,7 +81,7 @@ def delayed(stage: str) -> TurnEnded | None:
     watch.cleared(after("gate"), "a")
     began_s = after("playout")
     sound_s = after("lead")
-    watch.sounded("a", agent="g", sound_s=sound_s, lead_s=sound_s - began_s)
+    sound(watch, "a", sound_s, lead_s=sound_s - began_s)
     return watch.sent(500 if stage == "wire" else 10)
 
 
@@ -89,7 +99,7 @@ def test_a_typed_turn_has_no_end_of_speech() -> None:
     watch.requested(1.0)
     assert not watch.waiting
     watch.first_audio(1.2, "a", response(1.0, 1.05))
-    watch.sounded("a", agent="g", sound_s=1.3, lead_s=0.0)
+    sound(watch, "a", 1.3)
     turn = watch.sent(0.0)
     assert turn is not None
     assert (turn.respond_ms, turn.endpoint_ms, turn.commit_ms, turn.ear_estimate_ms) == (
@@ -115,7 +125,7 @@ def test_a_clients_commit_ends_a_turn_also_where_it_has_asked_for_the_answer_alr
         if first is commits[0]:
             watch.committed(2.1, voice_end_s=1.8)
         watch.first_audio(2.4, "a", response(2.0, 2.2))
-        watch.sounded("a", agent="g", sound_s=2.4, lead_s=0.0)
+        sound(watch, "a", 2.4)
         assert parts_of(watch.sent(0.0)) == {"endpoint": 200, "created": 200, "model": 200}
 
 
@@ -125,7 +135,7 @@ def test_a_voice_may_end_after_the_button_was_let_go() -> None:
     watch.committed(1.16, voice_end_s=1.1)  # ... and the commit waits for the tail
     watch.requested(1.16)
     watch.first_audio(1.5, "a", response(1.16, 1.2))
-    watch.sounded("a", agent="g", sound_s=1.5, lead_s=0.0)
+    sound(watch, "a", 1.5)
     assert parts_of(watch.sent(0.0)) == {"commit": 60, "created": 40, "model": 300}
 
 
@@ -137,10 +147,10 @@ def test_a_second_commit_is_a_turn_of_its_own() -> None:
     assert watch.waiting
     watch.requested(3.0)
     watch.first_audio(3.1, "old", response(1.2, 1.3))
-    watch.sounded("old", agent="g", sound_s=3.1, lead_s=0.0)
+    sound(watch, "old", 3.1)
     assert watch.sent(0.0) is None
     watch.first_audio(3.2, "a", response(3.0, 3.0))
-    watch.sounded("a", agent="g", sound_s=3.2, lead_s=0.0)
+    sound(watch, "a", 3.2)
     assert parts_of(watch.sent(0.0)) == {"endpoint": 100, "model": 200}
 
 
@@ -152,12 +162,12 @@ def test_what_is_heard_first_is_the_answer_and_what_came_before_it_took_its_time
     watch.first_audio(2.5, "withheld", response(1.0, 1.5))
     watch.first_audio(4.0, "a", response(3.0, 3.5))
     watch.requested(5.0)
-    watch.sounded("b", agent="g", sound_s=5.0, lead_s=0.0)
+    sound(watch, "b", 5.0)
     assert watch.sent(0.0) is None
-    watch.sounded("a", agent="g", sound_s=6.0, lead_s=0.0)
+    sound(watch, "a", 6.0)
     turn = watch.sent(0.0)
     assert parts_of(turn) == {"request": 1000, "tools": 2000, "created": 500, "model": 500, "playout": 2000}
-    watch.sounded("a", agent="g", sound_s=7.0, lead_s=0.0)
+    sound(watch, "a", 7.0)
     assert watch.sent(0.0) is None, "each turn is told once"
 
 
@@ -168,20 +178,30 @@ def test_what_was_asked_for_before_the_turn_was_over_answers_an_earlier_one() ->
     watch.turn_over(1.0, voice_end_s=1.0)
     watch.first_audio(1.1, "old", response(0.9, 1.05))
     watch.cleared(1.1, "old")
-    watch.sounded("old", agent="g", sound_s=1.2, lead_s=0.0)
+    sound(watch, "old", 1.2)
     assert watch.sent(0.0) is None
     watch.dropped()
     watch.requested(2.0)
     assert not watch.waiting
-    watch.sounded("a", agent="g", sound_s=2.0, lead_s=0.0)
+    sound(watch, "a", 2.0)
     assert watch.sent(0.0) is None
+
+
+def test_a_gate_that_holds_a_silent_beginning_back_is_the_one_that_is_blamed() -> None:
+    watch = Stopwatch()
+    watch.turn_over(1.0, voice_end_s=1.0)
+    watch.requested(1.0)
+    watch.first_audio(1.1, "a", response(1.0, 1.0))
+    watch.cleared(1.15, "a")
+    sound(watch, "a", 1.5, lead_s=0.2, withheld_s=0.08)
+    assert parts_of(watch.sent(0.0)) == {"model": 100, "gate": 130, "playout": 70, "lead": 200}
 
 
 def test_an_upstream_that_answers_by_itself_is_timed_as_well() -> None:
     watch = Stopwatch()
     watch.turn_over(1.0, voice_end_s=0.5)
     watch.first_audio(1.4, "a", response(1.2, 1.2))
-    watch.sounded("a", agent="g", sound_s=1.4, lead_s=0.0)
+    sound(watch, "a", 1.4)
     assert parts_of(watch.sent(0.0)) == {"endpoint": 500, "request": 200, "model": 200}
 
 
@@ -190,5 +210,5 @@ def test_a_turn_keeps_no_more_than_so_many_items_that_are_not_heard() -> None:
     watch.turn_over(1.0, voice_end_s=1.0)
     for number in range(MAX_ITEMS + 1):
         watch.first_audio(1.1, str(number), response(1.0, 1.0))
-    watch.sounded(str(MAX_ITEMS), agent="g", sound_s=1.2, lead_s=0.0)
+    sound(watch, str(MAX_ITEMS), 1.2)
     assert watch.sent(0.0) is None

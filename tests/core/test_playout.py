@@ -70,6 +70,19 @@ def test_an_item_sounds_where_its_first_sound_is_and_not_where_it_begins() -> No
     assert queue.take_marks() == [ended, Began("c"), Sounded("c", at=120, lead=0)]
 
 
+def test_a_silent_beginning_that_waits_at_its_limit_is_told_with_the_first_sound() -> None:
+    queue = Playout()
+    queue.push("a", 0, samples(0, 600) + samples(900, 1000))
+    queue.limit("a", 0)
+    queue.pull(480)  # it has not begun
+    queue.limit("a", 480)
+    for _ in range(3):
+        queue.pull(480)
+    queue.limit("a", None)
+    queue.pull(480)
+    assert queue.take_marks() == [Began("a"), Sounded("a", at=120, lead=600, withheld=960)]
+
+
 def test_an_item_that_is_silent_to_its_end_never_sounds() -> None:
     queue = Playout()
     for _ in range(3):
