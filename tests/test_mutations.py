@@ -86,9 +86,8 @@ def test_a_defect_that_survives_and_one_in_a_sick_tree_miss_their_bars() -> None
 def test_a_tiny_tree_with_a_defect_is_told_apart_from_one_without(tmp_path: Path) -> None:
     (tmp_path / "rtbridge" / "replay").mkdir(parents=True)
     (tmp_path / "tests").mkdir()
-    (tmp_path / "rtbridge" / "replay" / "pytest_plugin.py").write_text(
-        ""
-    )  # pytest loads it by its entry point
+    (tmp_path / "rtbridge" / "__init__.py").touch()  # before the one that is installed
+    (tmp_path / "rtbridge" / "replay" / "pytest_plugin.py").touch()  # pytest loads it by its entry point
     file = tmp_path / "rtbridge" / "sum.py"
     file.write_text("def add(a: int, b: int) -> int:\n    return a + b\n")
     (tmp_path / "tests" / "test_sum.py").write_text(

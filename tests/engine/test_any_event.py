@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 from hand_fed import VAD, Client
-from rtbridge.engine.outbox import Respond, Transcribe
+from rtbridge.engine.outbox import Respond, Study, Transcribe
 from rtbridge.engine.parts import Call
 from scripted_engine import silence, speech
 
@@ -90,6 +90,8 @@ def _work(client: Client, rng: random.Random) -> None:
     if isinstance(job, Transcribe):
         client.conversation.hearing.transcribed(job.item_id, rng.choice(["", "hello there"]))
         return
+    if isinstance(job, Study):
+        return  # answered by nothing
     assert isinstance(job, Respond)
     responses = client.conversation.responses
     end = rng.choice(["finished", "failed", "left open"])
