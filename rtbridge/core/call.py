@@ -159,7 +159,7 @@ class Call:
         chunk = self.controls.said(chunk)
         self.ear.hear(chunk)
         self.voice_end.came(now, speaking=self.turns.state is State.CALLER_SPEAKING)
-        return push_to_talk.hear(self, chunk)
+        return push_to_talk.hear(self, chunk, now)
 
     def pull(self, samples: int, now: float) -> bytes:
         """Return exactly `samples` samples for the caller's ear; this pull is the playback clock."""
@@ -323,7 +323,7 @@ class Call:
             if plan.greet:
                 self.arbiter.want("greeting", now)
         guarding.settle(self, now)
-        push_to_talk.settle(self)
+        push_to_talk.settle(self, now)
         if (voice := self.arbiter.configuration.voice_refused()) is not None:
             self.note_once(f"the voice {voice} is not taken: a call keeps the voice that was heard first")
         for cause in self.arbiter.take_requested():

@@ -56,7 +56,7 @@ class PushToTalk:
         self.held = 0  # samples that came while it was down
         self.clear_id: str | None = None  # event_ids of the last press and the last commit
         self.commit_id: str | None = None
-        self.released_s = 0.0
+        self.since_s = 0.0  # when it was let go, or the commit was sent
         self.event_id = ""  # what the commit of this release shall be called
         self.after = Button.UP  # the tail
         self._before = bytearray()
@@ -118,11 +118,11 @@ class PushToTalk:
     def deadline(self) -> float | None:
         """Return when `expire` wants to be called."""
         if self.button is Button.TAIL and self._tail:
-            return self.released_s + TAIL_WITHIN_S
-        return None if self.commit_id is None else self.released_s + COMMITTED_WITHIN_S
+            return self.since_s + TAIL_WITHIN_S
+        return None if self.commit_id is None else self.since_s + COMMITTED_WITHIN_S
 
 
-def hear(call: Call, chunk: bytes) -> list[bytes]:
+def hear(call: Call, chunk: bytes, now: float) -> list[bytes]:
     """Take the caller's next audio; return what to append upstream now, in order."""
     talk = call.talk
     going = talk.hear(chunk)
@@ -131,7 +131,7 @@ def hear(call: Call, chunk: bytes) -> list[bytes]:
         chunks = call.uplink.send(going)
     elif going and (lost := call.uplink.keep(going)):
         call.note(journal.AudioDropped("mic", pcm.ms_of_samples(lost)))
-    settle(call)
+    settle(call, now)
     return chunks
 
 
@@ -142,7 +142,7 @@ def press(call: Call, event: Wire, now: float) -> None:
         raise _refused(event, "call_on_hold", "the call is on hold: nobody would hear; resume it first")
     if talk.button is Button.TAIL:
         talk.cut()
-        settle(call)
+        settle(call, now)
     if (
         talk.button is Button.TAIL
     ):  # what was said then cannot be committed yet: it becomes one turn with this
@@ -177,7 +177,7 @@ def release(call: Call, event: Wire, now: float) -> None:
         )
         raise _refused(event, EMPTY, words)
     talk.release()
-    talk.event_id, talk.released_s = _forwarded(call, event), now
+    talk.event_id, talk.since_s = _forwarded(call, event), now
     call.deciding.going_on = False
     call.arbiter.speech_started()
     call.settle(now)
@@ -195,16 +195,16 @@ def follow_detection(call: Call, now: float) -> None:
         return
     if talk.button is Button.DOWN and talk.held >= LEAST_SAMPLES:
         talk.release()
-        talk.event_id, talk.released_s = call.new_id("event"), now
+        talk.event_id, talk.since_s = call.new_id("event"), now
         call.arbiter.turn_over()
     talk.cut()
-    settle(call)
+    settle(call, now)
     if talk.pressed:  # too short for a turn, or still waiting for its place: turn detection is to hear it
         _let_go(call, now)
     talk.button = Button.OFF
 
 
-def settle(call: Call) -> None:
+def settle(call: Call, now: float) -> None:
     """Send what was decided upstream, and the caller's audio in its place between clear and commit."""
     _carry(call)
     talk = call.talk
@@ -212,7 +212,7 @@ def settle(call: Call) -> None:
         return
     for chunk in call.uplink.take():
         call.act(AppendAudio(chunk))
-    talk.button, talk.commit_id = talk.after, talk.event_id
+    talk.button, talk.commit_id, talk.since_s = talk.after, talk.event_id, now
     call.uplink.keep(talk.left())
     call.note(journal.PushToTalkReleased(pcm.ms_of_samples(talk.held)))
     call.arbiter.forward({"type": "input_audio_buffer.commit", "event_id": talk.event_id})
@@ -227,7 +227,7 @@ def expire(call: Call, now: float) -> None:
         return
     if talk.button is Button.TAIL:
         talk.cut()
-        settle(call)
+        settle(call, now)
         return
     call.note(journal.UpstreamErred("timeout", "input_audio_buffer.commit was not answered", benign=False))
     _not_committed(call, now)

@@ -346,3 +346,17 @@ def test_the_ring_holds_200_ms_whatever_the_size_of_the_chunks(chunk: int) -> No
         assert talk.hear(samples(first, first + chunk)) == b""
     end = -(-14_400 // chunk) * chunk
     assert talk.press() == samples(end - BEFORE, end)
+
+
+def test_a_commit_that_waited_for_a_session_is_given_its_time_from_when_it_was_sent() -> None:
+    talker = Talker(Rig(far=FarUpstream(ack_delay_ms=4_000, commit_delay_ms=3_000)), by_hand=False)
+    talker.rig.advance(4_100)
+    talker.rig.client(BY_HAND)
+    talker.press()
+    talker.say(6_000)
+    talker.release()
+    talker.rig.advance(6_800)
+    assert talker.rig.creates == 0
+    talker.rig.advance(1_000)
+    assert talker.rig.creates == 1
+    assert talker.rig.entries(journal.UpstreamErred) == []
