@@ -44,6 +44,7 @@ TESTS: Final = (
     "tests/test_hostile_call.py",
     "tests/test_schedules.py",
     "tests/test_truncation.py",
+    "tests/test_truncation_on_wire.py",
     "tests/test_waits.py",
     "tests/test_waterfall.py",
     "tests/test_waterfall_on_wire.py",

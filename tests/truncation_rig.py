@@ -47,7 +47,7 @@ WORD_RMS = 2_600.0
 SILENT_RMS = 12.0  # of 5 ms: less, and nobody speaks, not even the noise
 STOPPED_MS = 500  # of silence; nobody takes longer to decide whether they are interrupted
 GREETING_MS = 6_000
-ASKS_AFTER_MS = 1_600  # of silence on both sides
+ASKS_AFTER_MS = 1_000  # of silence on both sides
 STEP = pcm.samples_of_ms(5)
 PROBES_MS = (500, 250, 120, 60, 30)
 COARSE = 8
@@ -132,12 +132,13 @@ class Talker:
 class Interrupter:
     """A caller who lets the agent talk for a while and then talks over it, again and again; all that they hear is kept.
 
-    It goes by its own recording: `tick` takes 20 ms of what is heard and gives 20 ms of what is said.
+    It goes by its own recording, 20 ms by 20 ms.
     """
 
     seed: int
     times: int
     coughs: float = 0.25  # how often a cough comes before the words
+    longest_ms: int = 4_500  # that the agent is let talk
     heard: bytearray = field(default_factory=bytearray)
     began_at: list[int] = field(
         default_factory=list
@@ -152,7 +153,7 @@ class Interrupter:
         self._chance = random.Random(f"interrupter {self.seed}")
         self._saying: Iterator[bytes] = iter(())
         self._sounding_ms = self._quiet_ms = self._idle_ms = 0
-        self._greeted = False
+        self._greeted = self._sounds = False
         self._cough_after_ms = -1
         self._draw()
         self._after_ms, self._cough_after_ms = GREETING_MS, -1  # that is heard to its end
@@ -164,13 +165,21 @@ class Interrupter:
 
     def tick(self, heard: bytes) -> bytes:
         """Listen to 20 ms, and say 20 ms."""
+        self.listen(heard)
+        return self.say()
+
+    def listen(self, heard: bytes) -> None:
+        """Hear the next 20 ms."""
         self.heard += heard
         frame = np.frombuffer(heard, "<i2").astype(np.float64)
-        sounds_now = float(np.sqrt(np.mean(frame * frame))) > SILENT_RMS
-        self._sounding_ms += pcm.FRAME_MS * sounds_now
-        self._greeted = self._greeted or sounds_now
-        self._quiet_ms = 0 if sounds_now else self._quiet_ms + pcm.FRAME_MS
-        self._idle_ms = 0 if sounds_now else self._idle_ms + pcm.FRAME_MS
+        self._sounds = float(np.sqrt(np.mean(frame * frame))) > SILENT_RMS
+        self._sounding_ms += pcm.FRAME_MS * self._sounds
+        self._greeted = self._greeted or self._sounds
+        self._quiet_ms = 0 if self._sounds else self._quiet_ms + pcm.FRAME_MS
+        self._idle_ms = 0 if self._sounds else self._idle_ms + pcm.FRAME_MS
+
+    def say(self) -> bytes:
+        """Return the next 20 ms of what is said."""
         if (said := next(self._saying, None)) is not None:
             self._idle_ms = 0
             return said
@@ -178,15 +187,16 @@ class Interrupter:
             self._sounding_ms = 0
             if self._greeted and self._after_ms == GREETING_MS:
                 self._draw()
-            if self._idle_ms == ASKS_AFTER_MS:
+            if self._idle_ms >= ASKS_AFTER_MS:
+                self._idle_ms = 0
                 self._began()
                 self._saying = self._words(600)  # nobody talks: somebody has to ask
-        elif sounds_now and 0 <= self._cough_after_ms < self._sounding_ms:
+        elif self._sounds and 0 <= self._cough_after_ms < self._sounding_ms:
             self._cough_after_ms = -1
             self._began()
             cough = sounds.cough(np.random.default_rng(self._chance.randrange(1 << 30)))
             self._saying = _frames(sounds.at_level(cough[: pcm.samples_of_ms(260)], -22))
-        elif sounds_now and self._sounding_ms >= self._after_ms and self.interrupted < self.times:
+        elif self._sounds and self._sounding_ms >= self._after_ms and self.interrupted < self.times:
             self.interrupted += 1
             self._began()
             self._saying = self._words(self._chance.randint(700, 1_100))
@@ -206,7 +216,7 @@ class Interrupter:
         self.began_at.append(len(self.heard) // pcm.SAMPLE_BYTES)
 
     def _draw(self) -> None:
-        self._after_ms = int(self._chance.uniform(20, 4_500))
+        self._after_ms = int(self._chance.uniform(20, self.longest_ms))
         coughs = self._chance.random() < self.coughs and self._after_ms > 1_600
         self._cough_after_ms = self._chance.randint(200, self._after_ms - 1_400) if coughs else -1
 
