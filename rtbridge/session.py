@@ -331,9 +331,7 @@ class Session:
 
     def transcript(self) -> list[tuple[str, str]]:
         """Return (who, what was heard) of each message so far."""
-        return [
-            (entry.agent or entry.role, entry.text) for entry in self.call.speech.transcript if entry.visible
-        ]
+        return self.call.speech.heard_so_far()
 
     def _say_goodbye(self, reason: str) -> None:
         for entry in approval.drop(self.call):

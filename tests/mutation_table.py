@@ -163,11 +163,11 @@ MUTATIONS: Final = (
     Mutation(
         "heard counted from receipt",
         "core/speech.py",
-        "max(0, progress.pulled - lag_samples)",
-        "max(0, progress.pushed - lag_samples)",
+        "            heard = self._end(progress, progress.pulled)\n",
+        "            heard = self._end(progress, progress.pushed)\n",
         (
             "core/test_traps.py::test_trap_3_of_two_items_the_one_that_plays_is_cut_and_the_one_behind_it_deleted",
-            "core/test_speech.py::test_a_flush_cuts_each_item_at_what_can_have_arrived_and_splits_its_words",
+            "core/test_speech.py::test_a_flush_cuts_each_item_at_what_was_pulled_and_splits_its_words",
         ),
     ),
     Mutation(
@@ -190,13 +190,13 @@ MUTATIONS: Final = (
         ),
     ),
     Mutation(
-        "what is still on its way to the caller counts as heard",
-        "core/interruption.py",
-        "    lag = pcm.samples_of_ms(call.rtt_ms / 2)",
-        "    lag = pcm.samples_of_ms(0)",
+        "what is on its way to the caller counts as unheard",
+        "core/speech.py",
+        "            heard = self._end(progress, progress.pulled)\n",
+        "            heard = self._end(progress, max(0, progress.pulled - pcm.samples_of_ms(80)))\n",
         (
             "core/test_traps.py::"
-            "test_trap_4_what_has_not_reached_the_ear_yet_was_not_heard_and_never_more_than_was_received",
+            "test_trap_4_what_is_on_its_way_to_the_caller_is_heard_and_never_more_than_was_pulled",
         ),
     ),
     Mutation(

@@ -49,8 +49,13 @@ STOPPED_MS = 500  # of silence; nobody takes longer to decide whether they are i
 GREETING_MS = 6_000
 ASKS_AFTER_MS = 1_000  # of silence on both sides
 STEP = pcm.samples_of_ms(5)
-PROBES_MS = (500, 250, 120, 60, 30)
+# How much of the end of a recording is looked for, in ms, and how like it must be: a short piece is like many things.
+PROBES = ((500, 0.6), (250, 0.7), (120, 0.85), (60, 0.92), (30, 0.96))
 COARSE = 8
+WHOLE = 0.97
+TAIL, SLIP = pcm.samples_of_ms(120), pcm.samples_of_ms(120)
+RING_STEP = pcm.samples_of_ms(5) // 2
+RINGS = pcm.samples_of_ms(25)
 PEAKS = 6
 
 
@@ -108,15 +113,19 @@ class WordsVoice:
 
 
 class Talker:
-    """`parts.Wits`: one or two messages an answer, of sentences that are drawn."""
+    """`parts.Wits`: one or two messages an answer, each of so many sentences that are drawn."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, sentences: tuple[int, int] = (2, 4)) -> None:
         self._chance = random.Random(seed)
+        self._sentences = sentences
 
     def answer(self, turn: Turn) -> Iterable[Act]:
         if not turn.items:
             return [Say(self._text(1))]
-        return [Say(self._text(self._chance.randint(2, 4))) for _ in range(1 + (self._chance.random() < 0.4))]
+        return [
+            Say(self._text(self._chance.randint(*self._sentences)))
+            for _ in range(1 + (self._chance.random() < 0.4))
+        ]
 
     def _text(self, sentences_: int) -> str:
         sentences = []
@@ -187,7 +196,7 @@ class Interrupter:
             self._sounding_ms = 0
             if self._greeted and self._after_ms == GREETING_MS:
                 self._draw()
-            if self._idle_ms >= ASKS_AFTER_MS:
+            if self._idle_ms >= ASKS_AFTER_MS and self.interrupted < self.times:
                 self._idle_ms = 0
                 self._began()
                 self._saying = self._words(600)  # nobody talks: somebody has to ask
@@ -247,7 +256,7 @@ class Made:
     """
 
     def __init__(self, items: Mapping[str, bytes]) -> None:
-        self._apart = pcm.samples_of_ms(PROBES_MS[0]) // COARSE * COARSE  # no probe reaches from item to item
+        self._apart = pcm.samples_of_ms(PROBES[0][0]) // COARSE * COARSE  # no probe reaches from item to item
         self._begins: list[tuple[int, str]] = []
         parts: list[npt.NDArray[np.float64]] = [np.zeros(self._apart)]
         at = self._apart
@@ -274,14 +283,20 @@ class Made:
         alike = product / np.sqrt(np.maximum(energy, 1.0) * float(np.dot(small, small)))
         found = (self._best(x, int(at) * COARSE) for at in np.argpartition(alike, -PEAKS)[-PEAKS:])
         likeness, end = max(found)
+        if (
+            likeness < WHOLE and len(x) > TAIL
+        ):  # a jitter buffer has left something out: the end tells where it ended
+            likeness_of_end, at = self._best(x[-TAIL:], end - TAIL, reach=SLIP)
+            end = at if likeness_of_end > likeness else end
+        end -= _rung(x, self._all[end - len(x) : end])
         begin, item_id = max(one for one in self._begins if one[0] < end)
         return Stopped(item_id, end - begin, likeness)
 
-    def _best(self, x: npt.NDArray[np.float64], near: int) -> tuple[float, int]:
+    def _best(self, x: npt.NDArray[np.float64], near: int, *, reach: int = COARSE) -> tuple[float, int]:
         """Return the likeness of `x` to what was made where it is most alike, to the sample, and where that ends."""
-        first = min(max(0, near - COARSE), len(self._all) - len(x) - 2 * COARSE)
-        part = self._all[first : first + len(x) + 2 * COARSE]
-        energy = self._energy[first + len(x) :][: 2 * COARSE + 1] - self._energy[first:][: 2 * COARSE + 1]
+        first = min(max(0, near - reach), len(self._all) - len(x) - 2 * reach)
+        part = self._all[first : first + len(x) + 2 * reach]
+        energy = self._energy[first + len(x) :][: 2 * reach + 1] - self._energy[first:][: 2 * reach + 1]
         windows = np.lib.stride_tricks.sliding_window_view(part, len(x))
         product = np.einsum("ij,j->i", windows, x)
         likeness = product / np.sqrt(np.maximum(energy, 1.0) * np.einsum("j,j->", x, x))
@@ -289,9 +304,24 @@ class Made:
         return float(likeness[at]), first + at + len(x)
 
 
+def _rung(x: npt.NDArray[np.float64], made: npt.NDArray[np.float64]) -> int:
+    """Return how many samples at the end of `x` are a codec's ringing after the sound: far below what was made."""
+    ringing = 0
+    while ringing < RINGS:
+        part = slice(len(x) - ringing - RING_STEP, len(x) - ringing)
+        if np.mean(x[part] ** 2) >= 0.1 * np.mean(made[part] ** 2):
+            break
+        ringing += RING_STEP
+    return ringing
+
+
 def _coarse(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     whole = len(samples) // COARSE * COARSE
     return np.asarray(samples[:whole].reshape(-1, COARSE).mean(axis=1))
+
+
+class Unreadable(AssertionError):
+    """The recording holds nothing that the upstream made where it should."""
 
 
 def stops(
@@ -299,10 +329,18 @@ def stops(
 ) -> list[Stopped | None]:
     """Return for each interruption where it stopped the agent; None where nothing was sounding any more.
 
-    `alike` is the least correlation that counts: 1 where samples come through unchanged, less behind a codec.
+    `alike` is the least correlation that counts: 1 where samples come through unchanged; what is less like anything
+    that was made raises Unreadable. With 0, behind a codec, such a place is left out.
     """
     quiet, everything = quiet_steps(heard), Made(made)
-    return [stopped(heard, quiet, at, everything, alike=alike) for at in began_at]
+    found: list[Stopped | None] = []
+    for at in began_at:
+        try:
+            found.append(stopped(heard, quiet, at, everything, alike=alike))
+        except Unreadable:
+            if alike:
+                raise
+    return found
 
 
 def quiet_steps(heard: Samples) -> npt.NDArray[np.bool_]:
@@ -326,15 +364,13 @@ def stopped(
     if silent <= first:
         return None
     last = heard[(silent - 1) * STEP : (silent + 1) * STEP].astype(np.int32)
-    end = (silent - 1) * STEP + int(np.flatnonzero(np.abs(last) > SILENT_RMS)[-1]) + 1
+    end = (silent - 1) * STEP + int(np.flatnonzero(np.abs(last) >= SILENT_RMS)[-1]) + 1
     tried: list[Stopped] = []
-    for probe_ms in PROBES_MS:
+    for probe_ms, least in PROBES:
         tried.append(made.find(heard[max(0, end - pcm.samples_of_ms(probe_ms)) : end]))
-        if tried[-1].likeness >= alike:
+        if tried[-1].likeness >= max(least, alike):
             return tried[-1]
-    raise AssertionError(
-        f"what was heard before {end / pcm.RATE:.3f} s is like nothing that was made: {tried}"
-    )
+    raise Unreadable(f"what was heard before {end / pcm.RATE:.3f} s is like nothing that was made: {tried}")
 
 
 def holds(heard: Samples, part: Samples) -> bool:

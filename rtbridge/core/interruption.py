@@ -1,7 +1,8 @@
 """Interruption: the agent is stopped, and the upstream's context is made to hold what was heard and no more.
 
 Whoever stops it, the caller's voice or somebody's wish, it is stopped the same way: cancel what is being made, flush
-what is queued, truncate what was heard in part, delete what was not heard at all.
+what is queued, truncate what was heard in part, delete what was not heard at all. Heard is what was pulled: what is on
+its way to the caller when the agent is stopped is played there all the same, since no client can throw it away.
 """
 
 from __future__ import annotations
@@ -18,18 +19,17 @@ if TYPE_CHECKING:
 
 def interrupt(call: Call, state: State, cause: Cause, now: float) -> None:
     """Cancel, flush, truncate what was heard, delete what was not; `state` is whose turn it was."""
-    lag = pcm.samples_of_ms(call.rtt_ms / 2)  # pulled, and not in the caller's ear yet
     if cause is Cause.CANCELLED:
         call.arbiter.forget_wants()
         call.stopwatch.dropped()
     elif state in (State.AGENT_SPEAKING, State.DECIDING):
         playing = call.speech.playout.playing
-        heard = max(0, playing.pulled - lag) if playing is not None else 0
+        heard = playing.pulled if playing is not None else 0
         item_id = playing.item_id if playing is not None and playing.pulled else None
         paused_ms = call.deciding.paused_ms(now) if state is State.DECIDING else 0
         call.note(journal.BargeInConfirmed(item_id, pcm.ms_of_samples(heard), paused_ms))
     call.arbiter.cancel(now)
-    for cut in call.speech.flush(lag):
+    for cut in call.speech.flush():
         if waits.is_aside(call, cut.item_id):
             call.note(cut.heard)
         elif cut.heard.heard_ms > 0:

@@ -106,14 +106,11 @@ class Speech:
         """Let what plays end with the word that sounds now."""
         self.playout.end_at(self.ledger.word_end(playing.item_id, playing.pulled))
 
-    def flush(self, lag_samples: int) -> list[Cut]:
-        """Throw away what is queued; return each item that stops, in the order of play.
-
-        `lag_samples` were pulled but cannot have arrived yet (half the round trip).
-        """
+    def flush(self) -> list[Cut]:
+        """Throw away what is queued; return each item that stops, in the order of play."""
         cuts: list[Cut] = []
         for progress in self.playout.flush():
-            heard = self._end(progress, max(0, progress.pulled - lag_samples))
+            heard = self._end(progress, progress.pulled)
             cuts.append(Cut(progress.item_id, progress.content_index, heard))
         return cuts
 
@@ -123,9 +120,25 @@ class Speech:
         for item_id in item_ids:
             item = self._items.get(item_id)
             if item is not None and not item.over and not self.playout.holds(item_id):
-                item.over = True
+                item.over, item.heard_samples = True, 0
+                self._show(item_id)
                 result.append(item_id)
         return result
+
+    def heard_so_far(self) -> list[tuple[str, str]]:
+        """Return (who, what was heard) of each message; of one that plays or waits to, as far as it was pulled."""
+        return [
+            (entry.agent or entry.role, self._heard_of(entry)) for entry in self.transcript if entry.visible
+        ]
+
+    def _heard_of(self, entry: Entry) -> str:
+        item = self._items.get(entry.item_id)
+        if item is None or item.heard_samples is not None:
+            return entry.text
+        playing = self.playout.progress(entry.item_id)
+        if playing is None:
+            return entry.text if item.complete else ""  # written, or its sound is to come
+        return self.ledger.words(entry.item_id, playing.pulled).heard
 
     def _end(self, progress: Progress, heard_samples: int) -> ItemHeard:
         item = self._items[progress.item_id]

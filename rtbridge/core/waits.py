@@ -39,7 +39,7 @@ def drop_unheard(call: Call, now: float) -> None:
     playing = call.speech.playout.playing
     if playing is not None and (playing.pulled or not is_aside(call, playing.item_id)):
         return
-    call.speech.flush(0)
+    call.speech.flush()
     if call.arbiter.aside:
         call.arbiter.cancel(now)
 
