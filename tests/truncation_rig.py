@@ -50,12 +50,12 @@ GREETING_MS = 6_000
 ASKS_AFTER_MS = 1_000  # of silence on both sides
 STEP = pcm.samples_of_ms(5)
 # How much of the end of a recording is looked for, in ms, and how like it must be: a short piece is like many things.
-PROBES = ((500, 0.6), (250, 0.7), (120, 0.85), (60, 0.92), (30, 0.96))
+PROBES = ((500, 0.65), (250, 0.75), (120, 0.85), (60, 0.92), (30, 0.96))
 COARSE = 8
 WHOLE = 0.97
 TAIL, SLIP = pcm.samples_of_ms(120), pcm.samples_of_ms(120)
 RING_STEP = pcm.samples_of_ms(5) // 2
-RINGS = pcm.samples_of_ms(25)
+RINGS = pcm.samples_of_ms(150)  # Opus, when a loud voice is cut off
 PEAKS = 6
 
 
@@ -307,7 +307,7 @@ class Made:
 def _rung(x: npt.NDArray[np.float64], made: npt.NDArray[np.float64]) -> int:
     """Return how many samples at the end of `x` are a codec's ringing after the sound: far below what was made."""
     ringing = 0
-    while ringing < RINGS:
+    while ringing + RING_STEP <= min(RINGS, len(x)):
         part = slice(len(x) - ringing - RING_STEP, len(x) - ringing)
         if np.mean(x[part] ** 2) >= 0.1 * np.mean(made[part] ** 2):
             break
@@ -367,8 +367,10 @@ def stopped(
     end = (silent - 1) * STEP + int(np.flatnonzero(np.abs(last) >= SILENT_RMS)[-1]) + 1
     tried: list[Stopped] = []
     for probe_ms, least in PROBES:
-        tried.append(made.find(heard[max(0, end - pcm.samples_of_ms(probe_ms)) : end]))
-        if tried[-1].likeness >= max(least, alike):
+        probe = heard[max(0, end - pcm.samples_of_ms(probe_ms)) : end]
+        tried.append(made.find(probe))
+        begins_in_it = tried[-1].samples + RINGS >= len(probe)
+        if begins_in_it and tried[-1].likeness >= max(least, alike):
             return tried[-1]
     raise Unreadable(f"what was heard before {end / pcm.RATE:.3f} s is like nothing that was made: {tried}")
 
