@@ -46,6 +46,7 @@ NOISE = 60.0  # RMS: -55 dBFS, below what anybody takes for a voice
 WORD_RMS = 2_600.0
 SILENT_RMS = 12.0  # of 5 ms: less, and nobody speaks, not even the noise
 STOPPED_MS = 500  # of silence; nobody takes longer to decide whether they are interrupted
+HANGS_UP_MS = 1_000  # of silence after the last interruption: before it is answered
 GREETING_MS = 6_000
 ASKS_AFTER_MS = 1_000  # of silence on both sides
 STEP = pcm.samples_of_ms(5)
@@ -170,7 +171,7 @@ class Interrupter:
     @property
     def is_over(self) -> bool:
         """Whether the last interruption was heard to its end."""
-        return self.reason is not None or (self.interrupted >= self.times and self._quiet_ms > 1_200)
+        return self.reason is not None or (self.interrupted >= self.times and self._quiet_ms > HANGS_UP_MS)
 
     def tick(self, heard: bytes) -> bytes:
         """Listen to 20 ms, and say 20 ms."""
