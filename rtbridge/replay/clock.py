@@ -83,6 +83,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             future.set_exception(error)
         return future
 
+    def set_default_executor(self, executor: Executor) -> None:  # type: ignore[override]
+        """Take none: it would have nothing to do, and its end would be waited for in real time."""
+
     def _jump(self, timeout_s: float | None) -> None:
         """Nothing is ready: move to the next timer, `timeout_s` from now, or end the run."""
         if timeout_s is None:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -68,6 +69,18 @@ async def test_a_thread_is_run_in_place_and_costs_no_virtual_time() -> None:
     assert await asyncio.to_thread(compute) == "computed"
     assert loop.time() == began
     assert ticks == []
+
+
+def test_an_executor_that_somebody_sets_is_not_waited_for_at_the_end() -> None:
+    class Slow(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            raise AssertionError("nothing ran in it")
+
+    async def program() -> str:
+        asyncio.get_running_loop().set_default_executor(Slow())
+        return await asyncio.to_thread(str.upper, "done")
+
+    assert run_virtual(program, limit_s=1) == "DONE"
 
 
 @on_virtual_time()

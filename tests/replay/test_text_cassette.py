@@ -313,7 +313,7 @@ class ThinkingBridge(LiveBridge):
 def test_a_call_with_a_supervisor_over_the_wire_replays_offline_as_it_went(tmp_path: Path) -> None:
     """The caller breaks in, too: where an agent was cut off is not the same to the word on two clocks."""
     more = Told(
-        "more", 2, None, "And my other one?", False, Start(Anchor.AGENT_SPEECH_START, 700), TurnExpect()
+        "more", 2, None, "And my other one?", False, Start(Anchor.AGENT_SPEECH_START, 300), TurnExpect()
     )
 
     async def carried() -> tuple[RunResult, Path]:
