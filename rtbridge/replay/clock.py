@@ -83,7 +83,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             future.set_exception(error)
         return future
 
-    def set_default_executor(self, executor: Executor) -> None:  # type: ignore[override]
+    def set_default_executor(self, executor: Executor) -> None:
         """Take none: it would have nothing to do, and its end would be waited for in real time."""
 
     def _jump(self, timeout_s: float | None) -> None:
