@@ -303,9 +303,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _configure_log(settings: Settings) -> None:
-    lone = (settings.openai_api_key, settings.upstream_api_key, settings.turn_secret, settings.brain_api_key)
-    secrets = [secret.get_secret_value() for secret in (*settings.api_keys, *lone) if secret]
-    logs.configure(form=settings.log_format, level=settings.log_level, secrets=secrets)
+    logs.configure(form=settings.log_format, level=settings.log_level, secrets=settings.keys())
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

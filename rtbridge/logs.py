@@ -58,7 +58,10 @@ def configure(
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
 ) -> None:
-    """Set up the log of this process, replacing an earlier set-up. `secrets` are values that no line may show."""
+    """Set up the log of this process, replacing an earlier set-up; `stream` is stderr unless given.
+
+    `secrets` are values that no line may show.
+    """
     out = sys.stderr if stream is None else stream
     pretty = form == "pretty" or (form == "auto" and out.isatty())
     shared: list[Any] = [

@@ -268,6 +268,11 @@ class Settings(BaseSettings):
             )
         return self
 
+    def keys(self) -> list[str]:
+        """Return every key among the settings: what no log line may show."""
+        lone = (self.openai_api_key, self.upstream_api_key, self.turn_secret, self.brain_api_key)
+        return [key.get_secret_value() for key in (*self.api_keys, *lone) if key]
+
     @property
     def media_port_range(self) -> tuple[int, int] | None:
         """First and last UDP port for media, both included; None for any port."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from rtbridge import logs
 from rtbridge.agents.scenario import default_root, load_scenarios
 from rtbridge.errors import RtbridgeError
 from rtbridge.replay.caller_voice import CallerVoice
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _outcomes(root: Path, workers: int) -> list[Outcome]:
     settings = Settings()
+    logs.configure(form=settings.log_format, level=settings.log_level, secrets=settings.keys())
     scenarios = load_scenarios(root, tool_timeout_s=settings.tool_timeout_s)
     voice = CallerVoice.among(scenarios.values(), settings.model_dir)
     graphs = {name: tuple(scenario.agents) for name, scenario in scenarios.items()}

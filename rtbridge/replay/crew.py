@@ -9,6 +9,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 
+from rtbridge import logs
 from rtbridge.errors import ReplayError, RtbridgeError
 from rtbridge.replay.arguments import MOST_WORKERS
 from rtbridge.replay.outcome import Job, Outcome
@@ -36,8 +37,10 @@ def perform(jobs: Sequence[Job], road: Road, *, workers: int) -> Iterator[Outcom
 
 
 def _set_stage(road: Road) -> None:
-    """Set the stage of a worker. Ctrl-C is for the parent, who ends the workers."""
+    """Set the stage of a worker, and its log. Ctrl-C is for the parent, who ends the workers."""
     global _stage, _trouble
+    settings = road.settings
+    logs.configure(form=settings.log_format, level=settings.log_level, secrets=settings.keys())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         # Never left: a worker's process ends with it.
