@@ -184,7 +184,7 @@ def compared(call: Called) -> list[Off]:
         if stop is None:
             continue
         line = next(line for line in call.lines.values() if line.text.startswith(texts[stop.item_id]))
-        if stop.samples == pcm.samples_of(line.sound):
+        if pcm.samples_of(line.sound) - stop.samples < pcm.samples_of_ms(1):
             continue  # it had nothing left to say
         assert stop.item_id in call.upstream.cuts, f"{stop} was not truncated"
         text = told[stop.item_id]
