@@ -288,6 +288,7 @@ class Call:
     def response_over(self, response: Response, now: float) -> None:
         """Take the end of a response: what it holds is all there will be."""
         if response.cancelled:
+            guarding.cancelled(self, response)
             for item_id in self.speech.unheard(response.items):
                 interruption.forget_unheard(self, item_id)
         for item_id in response.items:

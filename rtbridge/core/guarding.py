@@ -21,6 +21,7 @@ from rtbridge.core.gate import (
     Guarded,
 )
 from rtbridge.core.plan import ToGuardrails
+from rtbridge.core.playout import Progress
 from rtbridge.core.requests import Response
 from rtbridge.core.speech import Spoken
 from rtbridge.core.turns import State
@@ -124,15 +125,9 @@ def _trip(call: Call, guarded: Guarded, spoken: Spoken, verdict: Judged, now: fl
 
 
 def _stop(call: Call, guarded: Guarded, spoken: Spoken, now: float) -> int:
-    """Let nothing be heard of an item but what was cleared or has been heard; return how many samples that is."""
+    """Let nothing more of an item be cleared, nor of what comes after it; return how many samples are heard of it."""
     playing = call.speech.playout.progress(spoken.item_id)
-    heard = 0
-    if playing is not None:
-        reach = call.speech.ledger.reach(spoken.item_id, guarded.cleared)
-        if not call.speech.ledger.word_times:  # it ends within a word, which one cannot know
-            reach = call.speech.playout.quiet_before(spoken.item_id, reach)
-        heard = playing.pulled if guarded.policy == "observe" else max(reach, playing.pulled)
-    guarded.stopped = True
+    heard = 0 if playing is None else _may_be_heard(call, guarded, playing)
     response = call.arbiter.response(spoken.response_id)
     assert response is not None  # or it were stale
     at = response.items.index(spoken.item_id) if spoken.item_id in response.items else len(response.items)
@@ -140,18 +135,45 @@ def _stop(call: Call, guarded: Guarded, spoken: Spoken, now: float) -> int:
     response.barred.update((spoken.item_id, *later))
     if call.arbiter.active is response:
         call.arbiter.cancel(now)
-    if heard and playing is not None:
-        spoken.complete = True  # there is no more of it that could be cut when it was played
-        call.speech.playout.end_at(heard, spoken.item_id)
-        if not waits.is_aside(call, spoken.item_id):
-            heard_ms = pcm.ms_of_samples(heard)
-            call.arbiter.truncate(spoken.item_id, playing.content_index, heard_ms)
-            call.note(journal.ItemTruncated(spoken.item_id, heard_ms))
-    else:
-        _drop(call, spoken.item_id)
+    _end_at(call, guarded, spoken, playing, heard)
     for item_id in later:
         _drop(call, item_id)
     return heard
+
+
+def cancelled(call: Call, response: Response) -> None:
+    """Let nothing be heard of a response that was cancelled but what is cleared by now: no verdict is waited for."""
+    for item_id in response.items:
+        guarded, spoken = call.gate.get(item_id), call.speech.get(item_id)
+        playing = call.speech.playout.progress(item_id)
+        if guarded is None or spoken is None or playing is None or guarded.policy != "gate":
+            continue
+        if not guarded.stopped and call.speech.ledger.reach(item_id, guarded.cleared) < playing.pushed:
+            _end_at(call, guarded, spoken, playing, _may_be_heard(call, guarded, playing))
+
+
+def _may_be_heard(call: Call, guarded: Guarded, playing: Progress) -> int:
+    """Return how many samples of an item may be heard when no more of it is cleared: that, or what has been heard."""
+    if guarded.policy == "observe":
+        return playing.pulled
+    reach = call.speech.ledger.reach(guarded.item_id, guarded.cleared)
+    if not call.speech.ledger.word_times:  # it ends within a word, which one cannot know
+        reach = call.speech.playout.quiet_before(guarded.item_id, reach)
+    return max(reach, playing.pulled)
+
+
+def _end_at(call: Call, guarded: Guarded, spoken: Spoken, playing: Progress | None, heard: int) -> None:
+    """Have an item end after so many samples, and the upstream know it."""
+    guarded.stopped = True
+    if not heard or playing is None:
+        _drop(call, spoken.item_id)
+        return
+    spoken.complete = True  # there is no more of it that could be cut when it was played
+    call.speech.playout.end_at(heard, spoken.item_id)
+    if not waits.is_aside(call, spoken.item_id):
+        heard_ms = pcm.ms_of_samples(heard)
+        call.arbiter.truncate(spoken.item_id, playing.content_index, heard_ms)
+        call.note(journal.ItemTruncated(spoken.item_id, heard_ms))
 
 
 def _drop(call: Call, item_id: str) -> None:

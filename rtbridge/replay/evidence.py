@@ -264,7 +264,7 @@ def _items(journal: Sequence[Logged]) -> list[Heard]:
     agents = {
         entry.fields["item_id"]: entry.fields["agent"]
         for entry in journal
-        if entry.event in ("turn.ended", "agent.said")
+        if entry.event in ("item.begun", "turn.ended", "agent.said")
     }
     found = []
     for entry in _all(journal, "item.heard"):

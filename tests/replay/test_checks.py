@@ -226,6 +226,18 @@ def test_a_noise_taken_for_speech_is_an_interruption() -> None:
     ]
 
 
+def test_whose_words_an_item_holds_is_known_although_the_handoff_was_told_after_its_first_sound() -> None:
+    """As over a bad network, where an event is sent again and a packet is not waited for."""
+    journal = (
+        turn_ended(1300, agent="greeter", respond_ms=880),
+        item_heard(1280, 420, "Lovely.", item="item_1"),
+        logged(1500, "item.begun", item_id="item_2", agent="haikuWriter"),
+        logged(1900, "agent.handed_off", from_="greeter", to="haikuWriter", took_ms=0),
+        item_heard(1700, 600, "What about?", item="item_2"),
+    )
+    assert answered(TurnExpect(agent="haikuWriter"), journal=journal) == []
+
+
 # -- the whole call ---------------------------------------------------------------------------------------
 def call(expect: CallExpect, *journal: Any, budget: Budget | None = None, **rest: Any) -> list[str]:
     return failures(
