@@ -110,7 +110,10 @@ class Recording:
     def _frame(self, row: Row) -> None:
         if row.event.get("type") == APPEND:
             before = self._appended[-1][0] if self._appended else 0
-            self._appended.append((before + row.event["samples"], self._caller_samples))
+            sent, came = before + row.event["samples"], self._caller_samples
+            if self._appended and self._appended[-1][1] - before == came - sent:
+                self._appended.pop()  # all of it went as what came before went: one row for both
+            self._appended.append((sent, came))
         try:
             self._put("frame", (row.event.get("type") == AUDIO, row.line()))
         except Exception as error:  # noqa: BLE001 - the border to the call: what cannot be written must not end it
